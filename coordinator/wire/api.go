@@ -1,0 +1,157 @@
+package wire
+
+import "encoding/json"
+
+// The HTTP API, version 1. Every write takes the header "Cohort-Request-Id";
+// every read of state takes ?index=N&wait=30s (a blocking query: answered when
+// the answer's index passes N, or the wait is over) and answers with the
+// header "Cohort-Index". Errors are Error as JSON.
+//
+//	GET  /v1/status                       StatusReply
+//	POST /v1/jobs          SubmitRequest  SubmitReply
+//	POST /v1/jobs/plan     SubmitRequest  PlanReply
+//	GET  /v1/jobs                         []JobView (newest first)
+//	GET  /v1/jobs/{job}                   JobView
+//	GET  /v1/jobs/{job}/logs?from=SEQ&wait=D  LogsReply
+//	POST /v1/jobs/{job}/stop StopRequest  SubmitReply
+//	GET  /v1/nodes, /v1/nodes/{node}      []NodeView, NodeView
+//	POST /v1/nodes/{node}/register Node   RegisterReply
+//	POST /v1/nodes/{node}/renew RenewRequest RenewReply
+//	POST /v1/nodes/{node}/drain           SubmitReply   (also /undrain)
+//	GET  /v1/nodes/{node}/tasks?session=S TasksReply (what the worker watches)
+//	POST /v1/tasks/result     TaskResult      Outcome
+//	POST /v1/tasks/checkpoint PutCheckpoint   Outcome
+//	POST /v1/tasks/progress   Progress        {}
+//	GET  /v1/datasets, /v1/datasets/{id}  []Dataset, Dataset
+//	HEAD, GET, PUT /v1/blobs/{sha256}     bytes
+
+// Header names.
+const (
+	HeaderRequest = "Cohort-Request-Id"
+	HeaderIndex   = "Cohort-Index"
+	HeaderActor   = "Cohort-Actor"
+)
+
+// SubmitRequest carries a job file as the client resolved it: paths of client
+// files already replaced by "sha256:HASH" of uploaded blobs.
+type SubmitRequest struct {
+	Spec string `json:"spec"` // YAML text
+}
+
+// SubmitReply answers a write.
+type SubmitReply struct {
+	ID    string `json:"id"`
+	Index uint64 `json:"index"`
+}
+
+// PlanReply says what a submit would do.
+type PlanReply struct {
+	Stages []Stage `json:"stages"`
+	Index  uint64  `json:"index"`
+}
+
+// StopRequest says why.
+type StopRequest struct {
+	Reason     string `json:"reason"`
+	CheckIndex uint64 `json:"check_index,omitempty"`
+}
+
+// Progress is a worker's report of a task: soft state on the leader, refilled
+// by the next report.
+type Progress struct {
+	Task     string   `json:"task"`
+	Token    uint64   `json:"token"`
+	Message  string   `json:"message,omitempty"` // what it does now, for a person
+	Done     int64    `json:"done"`              // of Total units: steps, rows, shards
+	Total    int64    `json:"total"`
+	Epoch    int      `json:"epoch,omitempty"`
+	Epochs   int      `json:"epochs,omitempty"`
+	Loss     float64  `json:"loss,omitempty"`      // of the last finished epoch, or so far in the first
+	ValidAUC float64  `json:"valid_auc,omitempty"` // of the last finished epoch
+	Rate     float64  `json:"answers_per_second,omitempty"`
+	Lines    []string `json:"lines,omitempty"` // log lines since the last report
+}
+
+// JobView is a job as a person or a program sees it. Result merges the result
+// objects of the job's stages, later stages last.
+type JobView struct {
+	Job
+	Epoch    int                        `json:"epoch"`
+	Epochs   int                        `json:"epochs"`
+	Loss     float64                    `json:"loss"`
+	ValidAUC float64                    `json:"valid_auc"`
+	Rate     float64                    `json:"answers_per_second"`
+	Progress []Progress                 `json:"progress"` // of running tasks
+	Stages   []StageView                `json:"stages,omitempty"`
+	Result   map[string]json.RawMessage `json:"result"`
+}
+
+// StageView is a stage with its tasks.
+type StageView struct {
+	Stage
+	TaskList []Task `json:"task_list"`
+}
+
+// NodeView is a node with what runs on it. Alive is gossip's word.
+type NodeView struct {
+	Node
+	Alive bool      `json:"alive"`
+	Used  Resources `json:"used"`
+	Tasks []string  `json:"tasks"`
+}
+
+// RegisterReply tells a worker where the data plane is.
+type RegisterReply struct {
+	Index   uint64 `json:"index"`
+	Stream  string `json:"stream"`   // NATS URL, empty when the lake is the only way
+	LeaseMS int64  `json:"lease_ms"` // length of a lease
+}
+
+// RenewRequest keeps a node and its leases alive.
+type RenewRequest struct {
+	Session string    `json:"session"`
+	Tasks   []TokenOf `json:"tasks"`
+}
+
+// RenewReply names the assignments that are no longer the node's.
+type RenewReply struct {
+	Lost []TokenOf `json:"lost"`
+	Gone bool      `json:"gone"` // the node must register again
+}
+
+// Assignment is all a worker needs to run a task.
+type Assignment struct {
+	Task  Task   `json:"task"`
+	Stage Stage  `json:"stage"` // Inputs resolved to content hashes
+	Round *Round `json:"round,omitempty"`
+}
+
+// TasksReply is a worker's whole current set of assignments.
+type TasksReply struct {
+	Index       uint64       `json:"index"`
+	Assignments []Assignment `json:"assignments"`
+}
+
+// LogLine is one line of a task's log.
+type LogLine struct {
+	Seq  uint64 `json:"seq"`
+	Time int64  `json:"time_ms"`
+	Task string `json:"task"`
+	Text string `json:"text"`
+}
+
+// LogsReply is a page of a job's log; Next is the from of the next page.
+type LogsReply struct {
+	Lines []LogLine `json:"lines"`
+	Next  uint64    `json:"next"`
+}
+
+// StatusReply says how the cluster is.
+type StatusReply struct {
+	Node    string   `json:"node"`
+	Leader  string   `json:"leader"`
+	Peers   []string `json:"peers"`
+	Index   uint64   `json:"index"`
+	Level   int      `json:"feature_level"`
+	Version string   `json:"version"`
+}

@@ -1,0 +1,156 @@
+package wire
+
+import "encoding/json"
+
+// Number identifies a command for ever: append, never renumber or reuse.
+type Number uint16
+
+// The commands.
+const (
+	CmdRegisterNode   Number = 1
+	CmdNodeStatus     Number = 2
+	CmdSubmitJob      Number = 3
+	CmdStopJob        Number = 4
+	CmdAssign         Number = 5
+	CmdTaskResult     Number = 6
+	CmdReleaseTasks   Number = 7
+	CmdPutCheckpoint  Number = 8
+	CmdAddStages      Number = 9
+	CmdFeatureLevel   Number = 10
+	CmdForgetRequests Number = 11
+)
+
+// FeatureLevel is the highest level of commands this binary knows. A leader
+// proposes no command above the level that the state holds.
+const FeatureLevel = 1
+
+// Envelope is what a Raft log entry holds, as JSON.
+type Envelope struct {
+	Number  Number          `json:"n"`
+	Version int             `json:"v"`              // of the body's shape
+	Time    int64           `json:"t"`              // the leader's clock, Unix milliseconds
+	Actor   string          `json:"actor"`          // who asked: a user, a node, "leader"
+	Request string          `json:"rid,omitempty"`  // request id: a repeated one gives the first answer
+	Body    json.RawMessage `json:"body,omitempty"` // one of the structs below
+}
+
+// RegisterNode makes a worker known, or known again under a new session. Tasks
+// held under an older session of the node go back to pending.
+type RegisterNode struct {
+	Node Node `json:"node"`
+}
+
+// SetNodeStatus drains, revives or writes off a node. A node that goes down
+// loses its tasks to pending with CauseNode.
+type SetNodeStatus struct {
+	Node       string     `json:"node"`
+	Session    string     `json:"session"` // empty: whichever is current
+	Status     NodeStatus `json:"status"`
+	Reason     string     `json:"reason"`
+	CheckIndex uint64     `json:"check_index,omitempty"`
+}
+
+// SubmitJob stores a job with its expanded graph. The leader expands; Apply
+// only stores, so that a newer binary replays an older log to the same state.
+type SubmitJob struct {
+	Job    Job     `json:"job"`
+	Stages []Stage `json:"stages"`
+}
+
+// StopJob ends a job by a person's word.
+type StopJob struct {
+	Job        string `json:"job"`
+	Reason     string `json:"reason"`
+	CheckIndex uint64 `json:"check_index,omitempty"`
+}
+
+// Placement gives one task to one node.
+type Placement struct {
+	Task    string    `json:"task"`
+	Node    string    `json:"node"`
+	Session string    `json:"session"` // refused when the node has another by now
+	Granted Resources `json:"granted"`
+}
+
+// Assign places tasks. The entry's index is each task's token. With Gang set
+// the placements are all tasks of one stage, and a Round is made with the same
+// index as its number; either all are placed or none.
+type Assign struct {
+	Placements []Placement `json:"placements"`
+	Gang       bool        `json:"gang"`
+}
+
+// TaskResult ends one attempt. It is refused when Token is not the task's
+// current one. Error is empty on success.
+type TaskResult struct {
+	Task    string            `json:"task"`
+	Token   uint64            `json:"token"`
+	Error   string            `json:"error,omitempty"`
+	Cause   Cause             `json:"cause,omitempty"`
+	Outputs map[string]string `json:"outputs,omitempty"`
+	Result  json.RawMessage   `json:"result,omitempty"`
+	Dataset *Dataset          `json:"dataset,omitempty"` // an import's record
+}
+
+// ReleaseTasks takes tasks from their holders: a lease that ended, a drain.
+// A task whose token is not the one named keeps its holder.
+type ReleaseTasks struct {
+	Tasks []TokenOf `json:"tasks"`
+	Cause Cause     `json:"cause"`
+}
+
+// TokenOf names an assignment.
+type TokenOf struct {
+	Task  string `json:"task"`
+	Token uint64 `json:"token"`
+}
+
+// PutCheckpoint moves a gang stage's checkpoint pointer. Any member of the
+// stage's current round may send it; an older position is ignored.
+type PutCheckpoint struct {
+	Task       string     `json:"task"`
+	Token      uint64     `json:"token"`
+	Checkpoint Checkpoint `json:"checkpoint"`
+}
+
+// AddStages adds stages to a running graph (fan-outs, backfills).
+type AddStages struct {
+	Job    string  `json:"job"`
+	Stages []Stage `json:"stages"`
+}
+
+// SetFeatureLevel raises the feature level once all voters report it.
+type SetFeatureLevel struct {
+	Level int `json:"level"`
+}
+
+// Outcome is what Apply answers: the same on every replica.
+type Outcome struct {
+	Index uint64 `json:"index"`
+	Code  Code   `json:"code"`            // OK, or why the command changed nothing
+	Error string `json:"error,omitempty"` // one line
+	ID    string `json:"id,omitempty"`    // of the record made or changed
+}
+
+// Code is an error class at the edge: one mapping to HTTP status and exit code.
+type Code string
+
+// The codes.
+const (
+	OK           Code = ""
+	CodeInvalid  Code = "invalid"     // 400, exit 1 (2 for flags)
+	CodeGate     Code = "gate"        // 412, exit 3
+	CodeNotFound Code = "not_found"   // 404, exit 4
+	CodeConflict Code = "conflict"    // 409, exit 5
+	CodeDenied   Code = "denied"      // 403, exit 6
+	CodeNoLeader Code = "unavailable" // 503, exit 7
+	CodeInternal Code = "internal"    // 500, exit 1
+)
+
+// Error is an Outcome or reply that is not OK, as a Go error.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"error"`
+}
+
+func (e *Error) Error() string { return e.Message }

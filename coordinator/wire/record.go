@@ -1,0 +1,140 @@
+package wire
+
+import "encoding/json"
+
+// Meta is the part every record carries: the Raft indexes that made and last
+// changed it.
+type Meta struct {
+	CreateIndex uint64 `json:"create_index"`
+	ModifyIndex uint64 `json:"modify_index"`
+}
+
+// Job is one submitted job: a graph of stages.
+type Job struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`
+	Priority int    `json:"priority"`
+	Status   Status `json:"status"`
+	Reason   string `json:"reason"`    // what a person should know or do, in any non-terminal or failed state
+	Spec     string `json:"spec"`      // the job file's text as resolved by the client
+	SpecHash string `json:"spec_hash"` // SHA-256 of Spec, hex
+	// Times are the leader's, Unix milliseconds; zero is not yet.
+	Submitted int64 `json:"submitted_ms"`
+	Ended     int64 `json:"ended_ms"`
+	Meta
+}
+
+// Stage is a node of a job's graph.
+type Stage struct {
+	Job       string            `json:"job"`
+	Name      string            `json:"name"`
+	Kind      StageKind         `json:"kind"`
+	Run       RunKind           `json:"run"`
+	After     []string          `json:"after"`    // names of stages that must be done first
+	Inputs    map[string]string `json:"inputs"`   // name → content hash, or "STAGE/OUTPUT" of an earlier stage
+	Settings  json.RawMessage   `json:"settings"` // ImportSettings, ShardSettings, …
+	Tasks     int               `json:"tasks"`
+	Retries   int               `json:"retries"` // failures of a task's own that are retried
+	Resources Resources         `json:"resources"`
+
+	Status     Status            `json:"status"`
+	Reason     string            `json:"reason"`
+	Outputs    map[string]string `json:"outputs"` // name → content hash
+	Result     json.RawMessage   `json:"result,omitempty"`
+	Round      uint64            `json:"round"` // a gang's newest round, 0 before the first
+	Checkpoint *Checkpoint       `json:"checkpoint,omitempty"`
+	Started    int64             `json:"started_ms"`
+	Ended      int64             `json:"ended_ms"`
+	Meta
+}
+
+// Task is a unit of placement. Its ID is "JOB/STAGE/INDEX".
+type Task struct {
+	ID       string    `json:"id"`
+	Job      string    `json:"job"`
+	Stage    string    `json:"stage"`
+	Index    int       `json:"index"`
+	Status   Status    `json:"status"`
+	Reason   string    `json:"reason"`
+	Node     string    `json:"node"`
+	Token    uint64    `json:"token"` // Raft index of the assignment; the fencing token
+	Granted  Resources `json:"granted"`
+	Attempt  int       `json:"attempt"`       // assignments so far
+	Failures int       `json:"failures"`      // own failures so far
+	Pause    int64     `json:"not_before_ms"` // back-off: not placed before this leader time
+	Error    string    `json:"error"`         // the last own failure
+	Meta
+}
+
+// Round is one membership of a gang (DESIGN 6). Its Number is the Raft index
+// of the record; every frame between members carries it.
+type Round struct {
+	Job     string   `json:"job"`
+	Stage   string   `json:"stage"`
+	Number  uint64   `json:"number"`
+	Members []Member `json:"members"` // in rank order
+	From    string   `json:"from"`    // checkpoint hash to start at, empty for the beginning
+	Meta
+}
+
+// Member is one seat of a round.
+type Member struct {
+	Task string `json:"task"`
+	Node string `json:"node"`
+	Addr string `json:"addr"` // the worker's member listener, HOST:PORT
+}
+
+// Checkpoint points at a durable training state in the blob store.
+type Checkpoint struct {
+	Hash  string `json:"hash"` // of the checkpoint's manifest blob
+	Epoch int    `json:"epoch"`
+	Step  int    `json:"step"`
+	Round uint64 `json:"round"`
+}
+
+// Role says what a node does.
+type Role string
+
+// The roles.
+const (
+	RoleCoordinator Role = "coordinator"
+	RoleWorker      Role = "worker"
+)
+
+// NodeStatus is whether tasks may be placed on a node.
+type NodeStatus string
+
+// The node statuses.
+const (
+	NodeReady    NodeStatus = "ready"
+	NodeDraining NodeStatus = "draining"
+	NodeDown     NodeStatus = "down"
+)
+
+// Node is a worker known to the cluster. Session is drawn by the process at
+// each start, so that a restarted worker is a new holder of leases.
+type Node struct {
+	ID        string     `json:"id"`
+	Session   string     `json:"session"`
+	Role      Role       `json:"role"`
+	Addr      string     `json:"addr"` // member listener for gangs, HOST:PORT
+	Resources Resources  `json:"resources"`
+	Version   string     `json:"version"`
+	Kernels   string     `json:"kernels"` // kernel path in use: avx2, portable
+	Status    NodeStatus `json:"status"`
+	Reason    string     `json:"reason"`
+	Meta
+}
+
+// Dataset is an imported event log in the lake.
+type Dataset struct {
+	ID       string `json:"id"`       // content hash of the dataset's manifest
+	Name     string `json:"name"`     // what the person called it
+	Events   int64  `json:"events"`   // rows kept
+	Students int64  `json:"students"` // distinct masked students
+	Skills   int64  `json:"skills"`
+	Mask     string `json:"mask"` // fingerprint of the mask key
+	Created  int64  `json:"created_ms"`
+	Meta
+}

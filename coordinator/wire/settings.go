@@ -1,0 +1,80 @@
+package wire
+
+// Settings of the built-in stages, stored as JSON in Stage.Settings. They name
+// content by hash and secrets by reference, never by value.
+
+// Columns maps a CSV's columns to an event's fields.
+type Columns struct {
+	Student string  `json:"student" yaml:"student"`
+	Item    string  `json:"item,omitempty" yaml:"item"`
+	Skill   string  `json:"skill" yaml:"skill"`
+	Correct Correct `json:"correct" yaml:"correct"`
+	Time    string  `json:"time" yaml:"time"`
+	ID      string  `json:"id,omitempty" yaml:"id"` // breaks ties of time
+}
+
+// Correct says how an answer is read. With Right and Wrong empty the column
+// holds 0 or 1.
+type Correct struct {
+	Column string   `json:"column" yaml:"column"`
+	Right  string   `json:"right,omitempty" yaml:"right"`
+	Wrong  string   `json:"wrong,omitempty" yaml:"wrong"`
+	Drop   []string `json:"drop,omitempty" yaml:"drop"` // values whose rows are left out
+}
+
+// Split deals students to test, valid and train: by a fold file, or by seeded
+// hash with shares Test and Valid in [0, 1).
+type Split struct {
+	File   string  `json:"file,omitempty"` // content hash of the masked fold table once imported; "sha256:…" of the client's file before
+	Column string  `json:"column,omitempty"`
+	Test   float64 `json:"test"`  // a fold number with File, a share without
+	Valid  float64 `json:"valid"` // likewise
+	Seed   uint32  `json:"seed"`
+}
+
+// ImportSettings: events file → masked Parquet in the lake.
+// Inputs: "events" (the client's file), "folds" (the fold file, optional).
+// Outputs: "dataset" (manifest), "folds" (masked fold table, optional).
+type ImportSettings struct {
+	Name    string  `json:"name"`    // of the dataset, for people
+	File    string  `json:"file"`    // the client's file name, for errors
+	Columns Columns `json:"columns"` // of the events file
+	MaskKey string  `json:"mask_key,omitempty"`
+
+	FoldFile    string `json:"fold_file,omitempty"` // the client's file name, for errors
+	FoldStudent string `json:"fold_student,omitempty"`
+	FoldColumn  string `json:"fold_column,omitempty"`
+}
+
+// ShardSettings: dataset → shards.
+// Inputs: "dataset". Outputs: "shards" (shard-set manifest).
+type ShardSettings struct {
+	MultiSkill string `json:"multi_skill"` // combine | repeat | first
+	Shards     int    `json:"shards"`
+}
+
+// TrainSettings: shards → weights. Inputs: "shards", "folds" (optional).
+// Outputs: "weights" (best weights, safetensors), "checkpoint" (manifest).
+// Result: {"valid":{…},"weights_sha256":…,"answers_per_second":…,"epochs":…,"best_epoch":…}.
+type TrainSettings struct {
+	Window int       `json:"window"`
+	Split  Split     `json:"split"`
+	Model  ModelSpec `json:"model"`
+	Train  TrainSpec `json:"train"`
+}
+
+// TestSettings: weights + shards → metrics on the test students, beside the
+// baselines. Inputs: "weights", "shards", "folds" (optional).
+// Result: {"test":{…},"baselines":{"skill_mean":{…},"logistic":{…}}}.
+type TestSettings struct {
+	Window    int       `json:"window"`
+	Split     Split     `json:"split"`
+	Model     ModelSpec `json:"model"`
+	Train     TrainSpec `json:"train"`
+	Baselines bool      `json:"baselines"`
+}
+
+// NoopSettings lets the trivial stage fail, for tests of retries.
+type NoopSettings struct {
+	FailAttempts int `json:"fail_attempts,omitempty"`
+}

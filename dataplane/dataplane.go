@@ -1,0 +1,20 @@
+// Package dataplane holds the names and limits that the parts of the data
+// plane share: events, histories, stream and subject names.
+package dataplane
+
+// Event is one answer of one student, as a source gives it after masking.
+type Event struct {
+	Student string // masked student id, 32 hex digits
+	Time    int64  // microseconds; orders a student's events
+	ID      string // breaks ties of Time, in shortlex order; may be empty
+	Item    string
+	Skill   string
+	Correct bool
+}
+
+// History is one student's answers in order, as a shard holds them.
+type History struct {
+	Student string // masked
+	Skill   []int32
+	Correct []uint8 // 0 or 1
+}

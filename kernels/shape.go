@@ -1,0 +1,60 @@
+package kernels
+
+// Gates is the number of gates of an LSTM unit, in the order i, f, g, o.
+const Gates = 4
+
+// Shape is a model's sizes.
+type Shape struct {
+	Skills int // Q; there are 2Q interactions: skill + Q·correct
+	Embed  int // E, length of an interaction's embedding
+	Hidden int // H, units of each LSTM layer
+	Layers int // L ≥ 1
+}
+
+// Rows is the number of interactions, 2Q.
+func (s Shape) Rows() int { return 2 * s.Skills }
+
+// Width is the number of gate pre-activations of a layer, 4H. Column
+// g·H + u is gate g of unit u.
+func (s Shape) Width() int { return Gates * s.Hidden }
+
+// Params are a model's weights, one flat vector in the order that the weights
+// hash covers (ARITHMETIC 9): E, then per layer Wx, U, B, then Wout, Bout.
+type Params struct {
+	Shape Shape
+	Data  []float32
+}
+
+// Sums are a step's gradients of the summed loss in fixed point, as members
+// add them up: table rows T instead of E, Wx(0) and B(0); then per layer
+// Wx and B (layers ≥ 1) and U; then Wout, Bout; then the counters.
+type Sums struct {
+	Shape Shape
+	Data  []int64
+}
+
+// Sequence is the unit of compute: one window of one student. In, Ask and
+// Right have the same length T ≥ 1: after interaction In[t], skill Ask[t] is
+// asked and answered right (1) or wrong (0).
+type Sequence struct {
+	ID    uint32 // index in the canonical order of the training set; a dropout counter
+	In    []int32
+	Ask   []int32
+	Right []uint8
+}
+
+// Dropout is the chance of a step; Rate 0 keeps everything.
+type Dropout struct {
+	Seed  uint32
+	Epoch uint32
+	Rate  float64
+}
+
+// AdamStep are the scalars of one Adam or AdamW update (ARITHMETIC 6).
+type AdamStep struct {
+	Beta1, Beta2 float32 // β1, β2
+	Rate         float32 // a = lr/(1−β1^t), rounded once
+	Root         float32 // r = 1/sqrt(1−β2^t), rounded once
+	Epsilon      float32
+	Decay        float32 // lr·wd of AdamW; 0 for Adam
+}
