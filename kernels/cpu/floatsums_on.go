@@ -1,0 +1,5 @@
+//go:build floatsums
+
+package cpu
+
+const floatSums = true

@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package cpu
+
+func hasAVX2() bool { return false }
+
+type avx2 struct{ portable }
+
+func checkControl() bool { return true }
