@@ -1,0 +1,170 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"cohort/dkt"
+	"cohort/kernels"
+)
+
+// version of the files' metadata.
+const version = "1"
+
+// names lists a model's tensors with their shapes, in the order of Params.
+func names(s kernels.Shape) []tensor {
+	all := []tensor{{name: "E", shape: []int{s.Rows(), s.Embed}}}
+	for l := range s.Layers {
+		in := s.Hidden
+		if l == 0 {
+			in = s.Embed
+		}
+		all = append(all,
+			tensor{name: fmt.Sprintf("lstm.%d.Wx", l), shape: []int{in, s.Width()}},
+			tensor{name: fmt.Sprintf("lstm.%d.U", l), shape: []int{s.Hidden, s.Width()}},
+			tensor{name: fmt.Sprintf("lstm.%d.B", l), shape: []int{s.Width()}})
+	}
+	return append(all, tensor{name: "Wout", shape: []int{s.Skills, s.Hidden}}, tensor{name: "Bout", shape: []int{s.Skills}})
+}
+
+// split names the parts of a flat vector of parameters.
+func split(prefix string, s kernels.Shape, data []float32) []tensor {
+	all := names(s)
+	for k := range all {
+		n := 1
+		for _, d := range all[k].shape {
+			n *= d
+		}
+		all[k].name = prefix + all[k].name
+		all[k].data, data = data[:n], data[n:]
+	}
+	return all
+}
+
+// join is the flat vector of the tensors under a prefix.
+func join(prefix string, s kernels.Shape, tensors map[string]tensor) ([]float32, error) {
+	var data []float32
+	for _, want := range names(s) {
+		got, ok := tensors[prefix+want.name]
+		if !ok || fmt.Sprint(got.shape) != fmt.Sprint(want.shape) {
+			return nil, fmt.Errorf("%w: tensor %q is %v, want %v", ErrCorrupt, prefix+want.name, got.shape, want.shape)
+		}
+		data = append(data, got.data...)
+	}
+	return data, nil
+}
+
+// checkShape refuses shapes that no file of ours holds, before memory is spent.
+func checkShape(s kernels.Shape) error {
+	for _, n := range []int{s.Skills, s.Embed, s.Hidden, s.Layers} {
+		if n < 1 || n > 1<<20 {
+			return fmt.Errorf("%w: shape %+v", ErrCorrupt, s)
+		}
+	}
+	return nil
+}
+
+// scalars are a State's parts that are no tensor. Go's JSON writes a float64
+// with the digits that read back to the same bits.
+type scalars struct {
+	State dkt.State
+	Shape kernels.Shape
+	Best  bool
+}
+
+// WriteState writes a whole training state.
+func WriteState(w io.Writer, st *dkt.State) error {
+	s := st.Params.Shape
+	tensors := split("", s, st.Params.Data)
+	tensors = append(tensors, split("m.", s, st.Moment1)...)
+	tensors = append(tensors, split("v.", s, st.Moment2)...)
+	if st.Best != nil {
+		tensors = append(tensors, split("best.", s, st.Best.Data)...)
+	}
+	rest := *st
+	rest.Params, rest.Moment1, rest.Moment2, rest.Best = nil, nil, nil, nil
+	text, err := json.Marshal(scalars{rest, s, st.Best != nil})
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	return write(w, tensors, map[string]string{"format": "cohort-state", "version": version, "state": string(text)})
+}
+
+// ReadState reads what WriteState wrote; the error wraps ErrCorrupt when the
+// file is not that.
+func ReadState(r io.Reader) (*dkt.State, error) {
+	tensors, meta, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	var rest scalars
+	if meta["format"] != "cohort-state" || meta["version"] != version {
+		return nil, fmt.Errorf("%w: format %q, version %q", ErrCorrupt, meta["format"], meta["version"])
+	}
+	if err := json.Unmarshal([]byte(meta["state"]), &rest); err != nil {
+		return nil, fmt.Errorf("%w: state: %w", ErrCorrupt, err)
+	}
+	if err := checkShape(rest.Shape); err != nil {
+		return nil, err
+	}
+	st := rest.State
+	st.Params = &kernels.Params{Shape: rest.Shape}
+	parts := map[string]*[]float32{"": &st.Params.Data, "m.": &st.Moment1, "v.": &st.Moment2}
+	if rest.Best {
+		st.Best = &kernels.Params{Shape: rest.Shape}
+		parts["best."] = &st.Best.Data
+	}
+	for prefix, to := range parts {
+		if *to, err = join(prefix, rest.Shape, tensors); err != nil {
+			return nil, err
+		}
+	}
+	if st.Best != nil && kernels.HashWeights(st.Best) != st.BestHash {
+		return nil, fmt.Errorf("%w: the best weights are not those of their hash", ErrCorrupt)
+	}
+	return &st, nil
+}
+
+// Model is what a weights file says beside the weights.
+type Model struct {
+	Shape  kernels.Shape `json:"shape"`
+	Skills []string      `json:"skills"` // vocabulary: skill names by id
+	Hash   string        `json:"weights_sha256"`
+}
+
+// WriteWeights writes a model without the state of its training.
+func WriteWeights(w io.Writer, p *kernels.Params, skills []string) error {
+	text, err := json.Marshal(Model{p.Shape, skills, kernels.HashWeights(p)})
+	if err != nil {
+		return fmt.Errorf("encode model: %w", err)
+	}
+	meta := map[string]string{"format": "cohort-weights", "version": version, "model": string(text)}
+	return write(w, split("", p.Shape, p.Data), meta)
+}
+
+// ReadWeights reads what WriteWeights wrote and checks the weights hash.
+func ReadWeights(r io.Reader) (*kernels.Params, Model, error) {
+	tensors, meta, err := read(r)
+	if err != nil {
+		return nil, Model{}, err
+	}
+	var m Model
+	if meta["format"] != "cohort-weights" || meta["version"] != version {
+		return nil, m, fmt.Errorf("%w: format %q, version %q", ErrCorrupt, meta["format"], meta["version"])
+	}
+	if err := json.Unmarshal([]byte(meta["model"]), &m); err != nil {
+		return nil, m, fmt.Errorf("%w: model: %w", ErrCorrupt, err)
+	}
+	if err := checkShape(m.Shape); err != nil {
+		return nil, m, err
+	}
+	p := &kernels.Params{Shape: m.Shape}
+	if p.Data, err = join("", m.Shape, tensors); err != nil {
+		return nil, m, err
+	}
+	if got := kernels.HashWeights(p); got != m.Hash {
+		return nil, m, fmt.Errorf("%w: the weights hash to %s, not %s", ErrCorrupt, got, m.Hash)
+	}
+	return p, m, nil
+}

@@ -1,0 +1,74 @@
+package dkt
+
+import (
+	"context"
+	"math"
+
+	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
+	"cohort/kernels"
+)
+
+// Evaluate measures weights on a set, shared between the members.
+func Evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.Set, seat Seat, r Reducer) (metric.Binary, error) {
+	return evaluate(ctx, b, p, set, seat, call{r, 0, 0})
+}
+
+// call names a reduction.
+type call struct {
+	r           Reducer
+	epoch, step uint32
+}
+
+// evaluate has each member compute its sequences' logits. They are shared as
+// integers: a vector with every logit's bits in its own place, zero elsewhere.
+func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.Set, seat Seat, c call) (metric.Binary, error) {
+	if err := b.Load(p); err != nil {
+		return metric.Binary{}, err
+	}
+	lengths, first := make([]int, len(set.Seqs)), make([]int, len(set.Seqs))
+	total := 0
+	var right []uint8
+	for k, s := range set.Seqs {
+		lengths[k], first[k] = len(s.In), total
+		total += len(s.In)
+		right = append(right, s.Right...)
+	}
+	z := make([]float32, total)
+	var seqs []kernels.Sequence
+	var out [][]float32
+	for _, k := range sequence.Deal(lengths, seat.Size)[seat.Rank] {
+		seqs = append(seqs, set.Seqs[k])
+		out = append(out, z[first[k]:first[k]+lengths[k]])
+	}
+	if err := b.Logits(seqs, out); err != nil {
+		return metric.Binary{}, err
+	}
+	if seat.Size > 1 {
+		if err := share(ctx, z, c); err != nil {
+			return metric.Binary{}, err
+		}
+	}
+	return metric.Compute(z, right)
+}
+
+// share fills in the other members' logits.
+func share(ctx context.Context, z []float32, c call) error {
+	bits := make([]int64, len(z))
+	for k, v := range z {
+		bits[k] = int64(math.Float32bits(v))
+	}
+	if err := c.r.Reduce(ctx, c.epoch, c.step, bits); err != nil {
+		return err
+	}
+	for k, v := range bits {
+		z[k] = math.Float32frombits(uint32(v))
+	}
+	return nil
+}
+
+// Alone is the Reducer of a round of one.
+type Alone struct{}
+
+// Reduce changes nothing: the sum over one member.
+func (Alone) Reduce(ctx context.Context, _, _ uint32, _ []int64) error { return ctx.Err() }

@@ -1,0 +1,211 @@
+package dkt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
+	"cohort/kernels"
+)
+
+// Backend is the arithmetic of one member, see kernels/cpu.Engine.
+type Backend interface {
+	Load(p *kernels.Params) error
+	Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error
+	Logits(seqs []kernels.Sequence, z [][]float32) error
+	Derive(p *kernels.Params, g *kernels.Sums, out []float32) error
+	Adam(theta, m, v, grad []float32, a kernels.AdamStep)
+}
+
+// Reducer sums a vector over all members of the round, in place, exactly.
+// Every member calls it in the same order; (epoch, step) names the call.
+type Reducer interface {
+	Reduce(ctx context.Context, epoch, step uint32, v []int64) error
+}
+
+// Seat is a member's place in its round.
+type Seat struct{ Rank, Size int }
+
+// Data are the sequences to learn from and to choose the best epoch by.
+type Data struct{ Train, Valid *sequence.Set }
+
+// Errors of Train.
+var (
+	ErrNoTrain = errors.New("no student has two answers in the training part of the split")
+	ErrNoValid = errors.New("no student has two answers in the validation part of the split")
+)
+
+// Train runs st to the end of the training, from wherever it stands. After an
+// error st is at the last completed step, and may be run on.
+func Train(ctx context.Context, c Config, d Data, b Backend, seat Seat, r Reducer, st *State, o Observer) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if len(d.Train.Seqs) == 0 {
+		return ErrNoTrain
+	}
+	if len(d.Valid.Seqs) == 0 {
+		return ErrNoValid
+	}
+	t := &trainer{
+		c: c, d: d, b: b, seat: seat, r: r, st: st, o: o,
+		sums: kernels.NewSums(c.Shape), grad: make([]float32, c.Shape.ParamCount()),
+	}
+	for !st.Done {
+		if err := t.epoch(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type trainer struct {
+	c    Config
+	d    Data
+	b    Backend
+	seat Seat
+	r    Reducer
+	st   *State
+	o    Observer
+	sums *kernels.Sums
+	grad []float32
+}
+
+// epoch runs the rest of the epoch under way, and its end.
+func (t *trainer) epoch(ctx context.Context) error {
+	order := t.d.Train.Order(t.c.Seed, uint32(t.st.Epoch))
+	size := t.c.Batch * t.c.Accumulate
+	steps := (len(order) + size - 1) / size
+	for t.st.Step < steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		at := t.st.Step * size
+		if err := t.step(ctx, order[at:min(at+size, len(order))], steps); err != nil {
+			return fmt.Errorf("epoch %d, step %d: %w", t.st.Epoch+1, t.st.Step+1, err)
+		}
+	}
+	return t.finish(ctx, steps)
+}
+
+// step computes this member's part, reduces, and updates the weights.
+func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
+	if err := t.b.Load(t.st.Params); err != nil {
+		return err
+	}
+	clear(t.sums.Data)
+	drop := kernels.Dropout{Seed: t.c.Seed, Epoch: uint32(t.st.Epoch), Rate: t.c.Dropout}
+	if err := t.b.Gradients(t.mine(drawn), drop, t.sums); err != nil {
+		return err
+	}
+	if err := t.r.Reduce(ctx, uint32(t.st.Epoch), uint32(t.st.Step), t.sums.Data); err != nil {
+		return err
+	}
+	if err := t.b.Derive(t.st.Params, t.sums, t.grad); err != nil {
+		return err
+	}
+	t.update()
+	counts := t.sums.Counters()
+	answers, loss := counts[kernels.CountAnswers], counts[kernels.CountLoss]
+	t.st.Answers += answers
+	t.st.Loss += loss
+	t.st.Step++
+	t.o.StepDone(StepReport{
+		Epoch: t.st.Epoch + 1, Epochs: t.c.Epochs, Step: t.st.Step, Steps: steps,
+		Answers: answers, Loss: mean(t.st.Loss, t.st.Answers),
+	})
+	return nil
+}
+
+// mean is a fixed-point sum over n, in its own unit.
+func mean(sum, n int64) float64 { return float64(sum) / kernels.FixedOne / float64(n) }
+
+// mine are the drawn sequences that this member computes.
+func (t *trainer) mine(drawn []int32) []kernels.Sequence {
+	lengths := make([]int, len(drawn))
+	for k, at := range drawn {
+		lengths[k] = len(t.d.Train.Seqs[at].In)
+	}
+	var part []kernels.Sequence
+	for _, k := range sequence.Deal(lengths, t.seat.Size)[t.seat.Rank] {
+		part = append(part, t.d.Train.Seqs[drawn[k]])
+	}
+	return part
+}
+
+// update clips the gradient and applies Adam.
+func (t *trainer) update() {
+	st := t.st
+	if t.c.Clip > 0 {
+		clip(t.grad, t.c.Clip)
+	}
+	rate := t.c.Rate.At(st.Epoch)
+	st.Power1 *= beta1
+	st.Power2 *= beta2
+	t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad, kernels.AdamStep{
+		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
+		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),
+		Decay: float32(rate * t.c.Decay),
+	})
+}
+
+// clip scales grad to the norm limit when it is longer: float64 squares, chains
+// over 256 entries, blocks ascending.
+func clip(grad []float32, limit float64) {
+	const block = 256
+	total := 0.0
+	for at := 0; at < len(grad); at += block {
+		sum := 0.0
+		for _, g := range grad[at:min(at+block, len(grad))] {
+			sum += float64(float64(g) * float64(g))
+		}
+		total += sum
+	}
+	norm := math.Sqrt(total)
+	if !(norm > limit) {
+		return
+	}
+	scale := float32(limit / norm)
+	for k := range grad {
+		grad[k] *= scale
+	}
+}
+
+// finish measures the epoch, keeps the best weights and decides whether to stop.
+// Every member decides from the same integers, so all decide alike.
+func (t *trainer) finish(ctx context.Context, steps int) error {
+	st := t.st
+	valid, err := evaluate(ctx, t.b, st.Params, t.d.Valid, t.seat, call{t.r, uint32(st.Epoch), uint32(steps)})
+	if err != nil {
+		return fmt.Errorf("validation after epoch %d: %w", st.Epoch+1, err)
+	}
+	report := EpochReport{
+		Epoch: st.Epoch + 1, Rate: t.c.Rate.At(st.Epoch), Loss: mean(st.Loss, st.Answers),
+		Answers: st.Answers, Valid: valid,
+	}
+	st.Epoch++
+	st.Step, st.Loss, st.Answers = 0, 0, 0
+	report.Best = st.judge(valid, t.c.MinDelta)
+	st.Done = st.Epoch >= t.c.Epochs || t.c.Patience > 0 && st.Since >= t.c.Patience
+	st.History = append(st.History, report)
+	return t.o.EpochDone(report, st)
+}
+
+// judge notes an epoch's validation and reports whether it is the best.
+func (st *State) judge(valid metric.Binary, delta float64) bool {
+	if st.Best == nil || valid.AUC > st.Mark+delta {
+		st.Mark, st.Since = valid.AUC, 0
+	} else {
+		st.Since++
+	}
+	if st.Best != nil && valid.AUC <= st.BestValid.AUC {
+		return false
+	}
+	st.Best = &kernels.Params{Shape: st.Params.Shape, Data: append([]float32(nil), st.Params.Data...)}
+	st.BestHash = kernels.HashWeights(st.Best)
+	st.BestEpoch, st.BestValid = st.Epoch, valid
+	return true
+}
