@@ -7,17 +7,16 @@ type Number uint16
 
 // The commands.
 const (
-	CmdRegisterNode   Number = 1
-	CmdNodeStatus     Number = 2
-	CmdSubmitJob      Number = 3
-	CmdStopJob        Number = 4
-	CmdAssign         Number = 5
-	CmdTaskResult     Number = 6
-	CmdReleaseTasks   Number = 7
-	CmdPutCheckpoint  Number = 8
-	CmdAddStages      Number = 9
-	CmdFeatureLevel   Number = 10
-	CmdForgetRequests Number = 11
+	CmdRegisterNode  Number = 1
+	CmdNodeStatus    Number = 2
+	CmdSubmitJob     Number = 3
+	CmdStopJob       Number = 4
+	CmdAssign        Number = 5
+	CmdTaskResult    Number = 6
+	CmdReleaseTasks  Number = 7
+	CmdPutCheckpoint Number = 8
+	CmdAddStages     Number = 9
+	CmdFeatureLevel  Number = 10
 )
 
 // FeatureLevel is the highest level of commands this binary knows. A leader

@@ -4,7 +4,7 @@ package wire
 // the name. Zero fields take the defaults that ParseSpec fills in.
 type Spec struct {
 	Name     string      `yaml:"name" json:"name"`
-	Kind     string      `yaml:"kind" json:"kind"` // train | graph
+	Kind     string      `yaml:"kind" json:"kind"` // train | import | graph
 	Priority int         `yaml:"priority" json:"priority,omitempty"`
 	Data     DataSpec    `yaml:"data" json:"data"`
 	Mask     MaskSpec    `yaml:"mask" json:"mask"`
@@ -14,9 +14,11 @@ type Spec struct {
 	Stages   []GraphNode `yaml:"stages" json:"stages,omitempty"` // of kind graph
 }
 
-// DataSpec names the events: a file of the client's, or "dataset:ID" already imported.
+// DataSpec names the events: a file of the client's ("sha256:HASH" once it is
+// uploaded), or "dataset:ID" already imported.
 type DataSpec struct {
 	Events     string  `yaml:"events" json:"events"`
+	EventsName string  `yaml:"events_name,omitempty" json:"events_name,omitempty"` // the client's file name where Events is sha256:HASH, for errors
 	Columns    Columns `yaml:"columns" json:"columns"`
 	MultiSkill string  `yaml:"multi_skill" json:"multi_skill"`
 	Window     int     `yaml:"window" json:"window"`
@@ -31,12 +33,13 @@ type MaskSpec struct {
 
 // SplitSpec is a fold file or shares by seeded hash.
 type SplitSpec struct {
-	File    string  `yaml:"file" json:"file,omitempty"`
-	Student string  `yaml:"student" json:"student,omitempty"` // fold file's student column; default: data.columns.student
-	Column  string  `yaml:"column" json:"column,omitempty"`
-	Test    float64 `yaml:"test" json:"test"`
-	Valid   float64 `yaml:"valid" json:"valid"`
-	Seed    uint32  `yaml:"seed" json:"seed"`
+	File     string  `yaml:"file" json:"file,omitempty"`
+	FileName string  `yaml:"file_name,omitempty" json:"file_name,omitempty"` // the client's, where File is sha256:HASH, for errors
+	Student  string  `yaml:"student" json:"student,omitempty"`               // fold file's student column; default: data.columns.student
+	Column   string  `yaml:"column" json:"column,omitempty"`
+	Test     float64 `yaml:"test" json:"test"`
+	Valid    float64 `yaml:"valid" json:"valid"`
+	Seed     uint32  `yaml:"seed" json:"seed"`
 }
 
 // ModelSpec is the network: embedding, stacked LSTM, asked-skill head.

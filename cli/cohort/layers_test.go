@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers is the order of packages, lowest first: a package imports only from
+// lower lines, never its own.
+var layers = []string{
+	"kernels dkt/metric dataplane coordinator/wire coordinator/simnet",
+	"kernels/cpu dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
+	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
+	"dkt/graph dkt/checkpoint dataplane/source dataplane/fetch",
+	"coordinator/httpapi worker/train worker/stage",
+	"coordinator worker",
+	"cli/local",
+	"bench",
+	"bench/chaos cli",
+	"cli/cohort",
+}
+
+// tools are programs of the build, outside the product.
+var tools = []string{"kernels/cpu/gen", ".ci/coverage"}
+
+// owners are the only packages that may import what lies below a path.
+var owners = map[string]string{
+	"github.com/hashicorp/raft":       "coordinator/consensus coordinator/simnet",
+	"github.com/hashicorp/raft-wal":   "coordinator/consensus",
+	"github.com/hashicorp/memberlist": "coordinator/gossip coordinator/simnet",
+	"github.com/hashicorp/go-memdb":   "coordinator/state",
+	"github.com/nats-io":              "dataplane/stream",
+	"github.com/apache/arrow":         "dataplane",
+	"gorgonia.org/cu":                 "kernels/cuda worker/device",
+	"gorgonia.org/gorgonia":           "dkt/graph",
+	"gorgonia.org/tensor":             "dkt/graph",
+	"github.com/urfave/cli":           "cli",
+	"net/http":                        "coordinator worker cli",
+	"C":                               "kernels/cuda worker/device",
+}
+
+type goPackage struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports", "cohort/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, "cohort/")
+		all = append(all, p)
+	}
+}
+
+func TestAPackageImportsOnlyFromLowerLayers(t *testing.T) {
+	t.Parallel()
+	line := map[string]int{}
+	for k, names := range layers {
+		for _, name := range strings.Fields(names) {
+			line[name] = k + 1
+		}
+	}
+	for _, p := range listPackages(t) {
+		if slices.Contains(tools, p.ImportPath) {
+			continue
+		}
+		if line[p.ImportPath] == 0 {
+			t.Errorf("%s is in no layer: add it to the table in this file", p.ImportPath)
+		}
+		for _, i := range p.Imports {
+			lower, ours := strings.CutPrefix(i, "cohort/")
+			if ours && line[lower] >= line[p.ImportPath] {
+				t.Errorf("%s (line %d) imports %s (line %d): move the shared part lower, or declare a small interface",
+					p.ImportPath, line[p.ImportPath], lower, line[lower])
+			}
+		}
+	}
+}
+
+func TestEachOutsideLibraryStaysWithItsOwner(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		for _, i := range p.Imports {
+			for library, allowed := range owners {
+				if within(i, library) && !slices.ContainsFunc(strings.Fields(allowed), func(o string) bool {
+					return within(p.ImportPath, o)
+				}) {
+					t.Errorf("%s imports %s, which belongs to %s", p.ImportPath, i, allowed)
+				}
+			}
+		}
+	}
+}
+
+// within reports whether path is base or lies below it.
+func within(path, base string) bool { return path == base || strings.HasPrefix(path, base+"/") }
+
+func TestEachPackageSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}

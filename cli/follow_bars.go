@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"cohort/coordinator/wire"
+)
+
+const barUnits = 10000 // a bar's resolution
+
+// bars draws a progress bar for each stage that has started.
+type bars struct {
+	progress *mpb.Progress
+	stages   map[string]*stageBar
+	reason   string
+}
+
+func newBars(w io.Writer, color bool) *bars {
+	return &bars{
+		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(100), mpb.WithAutoRefresh()),
+		stages:   map[string]*stageBar{},
+	}
+}
+
+func (b *bars) say(text string) { fmt.Fprintln(b.progress, text) }
+
+// end leaves the bars as they stand.
+func (b *bars) end() {
+	for _, s := range b.stages {
+		s.bar.Abort(false)
+	}
+	b.progress.Wait()
+}
+
+func (b *bars) show(j wire.JobView) {
+	if j.Reason != b.reason && j.Reason != "" && !j.Status.Final() {
+		b.say("waiting: " + oneLine(j.Reason))
+	}
+	b.reason = j.Reason
+	for _, s := range j.Stages {
+		if s.Status == wire.Pending {
+			continue
+		}
+		bar := b.stages[s.Name]
+		if bar == nil {
+			bar = b.add(s.Name)
+		}
+		bar.show(j, s)
+	}
+}
+
+func (b *bars) add(name string) *stageBar {
+	s := &stageBar{start: time.Now()}
+	s.bar = b.progress.New(barUnits, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+		mpb.BarWidth(24),
+		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
+		mpb.AppendDecorators(decor.Any(func(st decor.Statistics) string { return s.words(st.AvailableWidth) })))
+	b.stages[name] = s
+	return s
+}
+
+// A stageBar is one stage's line.
+type stageBar struct {
+	bar   *mpb.Bar
+	start time.Time
+	first float64 // what was done when the line was first drawn
+
+	mu    sync.Mutex // guards below: the bar's goroutine reads
+	parts []string   // the most important first
+}
+
+// words are as many of the line's parts as fit into width.
+func (s *stageBar) words(width int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line := ""
+	for _, part := range s.parts {
+		if width > 0 && len(line)+len(part)+1 > width {
+			break
+		}
+		line += " " + part
+	}
+	return line
+}
+
+func (s *stageBar) show(j wire.JobView, v wire.StageView) {
+	done, parts := 0.0, []string{string(v.Status)}
+	switch reports := reportsOf(j, v.Name); {
+	case v.Status == wire.Done:
+		done = 1
+		if v.Started > 0 {
+			parts = []string{"done in " + span(time.Duration(v.Ended-v.Started)*time.Millisecond)}
+		}
+	case len(reports) > 0:
+		done = fraction(reports)
+		parts = s.running(j, reports[0], done)
+	case v.Reason != "":
+		parts = append(parts, oneLine(v.Reason))
+	}
+	s.mu.Lock()
+	s.parts = parts
+	s.mu.Unlock()
+	s.bar.SetCurrent(int64(done * barUnits))
+}
+
+func (s *stageBar) running(j wire.JobView, r wire.Progress, done float64) []string {
+	if s.first == 0 {
+		s.first, s.start = done, time.Now()
+	}
+	var parts []string
+	switch {
+	case r.Epochs > 0:
+		parts = append(append(parts, fmt.Sprintf("epoch %d/%d", r.Epoch, r.Epochs)), figures(j)...)
+	case r.Message != "":
+		parts = append(parts, oneLine(r.Message))
+	}
+	if left := s.left(done); left != "" {
+		parts = append(parts, left)
+	}
+	return strings.Split(strings.Join(parts, "\x00"), "\x00")
+}
+
+// left is the time left at the pace so far; early stopping may make it less.
+func (s *stageBar) left(done float64) string {
+	passed := time.Since(s.start)
+	if done-s.first < 0.005 || passed < 2*time.Second {
+		return ""
+	}
+	return "at most " + span(time.Duration(float64(passed)*(1-done)/(done-s.first))) + " left"
+}

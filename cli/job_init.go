@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+// sampleJob is a job file to start from; a test parses it.
+const sampleJob = `name: assist2009
+kind: train
+data:
+  events: assist2009_events.csv.gz     # CSV, gzip or not; or dataset:ID of "cohort data list"
+  columns: {student: user_id, item: problem_id, skill: skill_id, correct: correct, time: order_id}
+  # correct: {column: Outcome, right: CORRECT, wrong: INCORRECT, drop: [STUDY]}
+  multi_skill: combine                 # combine | repeat | first
+  window: 200                          # answers a sequence
+  shards: 16                           # storage and transport only; moves no bit of the result
+# mask: {key: env:MASK_KEY}            # masks student ids; none: a fixed key that is no secret
+split: {test: 0.2, valid: 0.2, seed: 1}   # shares of the students; or by a fold file:
+# split: {file: assist2009_split.csv.gz, column: akt_test_fold, test: 1, valid: 2}
+model: {cell: lstm, embed: 200, hidden: 200, layers: 1, dropout: 0.1}
+train:
+  workers: 2
+  batch: 64
+  epochs: 200
+  optimizer: adam                      # adam | adamw
+  lr: 0.001
+  schedule: constant                   # constant | cosine
+  clip: 0                              # norm of the gradient; 0 is off
+  patience: 10                         # epochs without gain; 0 is off
+  min_delta: 0.001
+  seed: 42
+  precision: fp32
+`
+
+const sampleCoordinator = `# cohort coordinator --config coordinator.yaml
+id: c1
+data_dir: ./c1
+http: 127.0.0.1:7070
+raft: 127.0.0.1:7071
+gossip: 127.0.0.1:7072
+stream: 127.0.0.1:7073
+`
+
+const sampleWorker = `# cohort worker --config worker.yaml
+id: w1
+data_dir: ./w1
+coordinators: [127.0.0.1:7070]
+listen: 127.0.0.1:0      # for other members of a training round
+# cores: 1               # default: what the machine has
+# memory_mb: 2048
+# kernels: auto          # auto | avx2 | portable
+`
+
+func (p *program) jobInitCommand() *cli.Command {
+	c := p.command("init", "[job|coordinator|worker]", "print a file to start from", nil, func(c *cli.Context) error {
+		text, ok := map[string]string{
+			"": sampleJob, "job": sampleJob, "coordinator": sampleCoordinator, "worker": sampleWorker,
+		}[c.Args().First()]
+		if !ok {
+			return usagef("job init %q is unknown; known: job, coordinator, worker", c.Args().First())
+		}
+		_, err := fmt.Fprint(p.out, text)
+		return err
+	})
+	c.Description = "Prints a job file, or a node's configuration, to standard output."
+	return c
+}

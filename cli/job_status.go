@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cohort/coordinator/wire"
+)
+
+func (p *program) jobStatusCommand() *cli.Command {
+	return p.command("status", "JOB", "show a job, its stages and results", clientFlags(), func(c *cli.Context) error {
+		api, err := p.client(c)
+		if err != nil {
+			return err
+		}
+		j, _, err := api.Job(c.Context, c.Args().First(), 0, 0)
+		if err != nil {
+			return err
+		}
+		return p.printJob(j)
+	})
+}
+
+// printJob writes a job as the flags ask; as JSON it is one line.
+func (p *program) printJob(j wire.JobView) error {
+	if p.format == "json" {
+		return p.printJSON(j)
+	}
+	w := p.out
+	fmt.Fprintf(w, "%s  %s  %s\n", j.ID, j.Name, j.Status)
+	if j.Reason != "" {
+		fmt.Fprintf(w, "reason: %s\n", oneLine(j.Reason))
+	}
+	fmt.Fprintf(w, "submitted %s", ago(j.Submitted, time.Now()))
+	if j.Ended > 0 {
+		fmt.Fprintf(w, ", took %s", span(time.Duration(j.Ended-j.Submitted)*time.Millisecond))
+	}
+	fmt.Fprint(w, "\n\n")
+	if err := p.printStages(j.Stages); err != nil {
+		return err
+	}
+	return p.printResult(j)
+}
+
+func (p *program) printStages(stages []wire.StageView) error {
+	rows := make([][]string, len(stages))
+	for k, s := range stages {
+		took := "-"
+		if s.Ended > 0 && s.Started > 0 {
+			took = span(time.Duration(s.Ended-s.Started) * time.Millisecond)
+		}
+		rows[k] = []string{s.Name, string(s.Status), nodesOf(s), took, either(oneLine(s.Reason))}
+	}
+	return p.printTable("STAGE | STATUS | WORKERS | TOOK | REASON", rows)
+}
+
+func nodesOf(s wire.StageView) string {
+	var nodes []string
+	for _, t := range s.TaskList {
+		if t.Node != "" {
+			nodes = append(nodes, t.Node)
+		}
+	}
+	return either(strings.Join(nodes, ","))
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"cohort/coordinator/wire"
+)
+
+// metrics are a model's on one set of students.
+type metrics struct {
+	AUC         float64 `json:"auc"`
+	Accuracy    float64 `json:"accuracy"`
+	F1          float64 `json:"f1"`
+	LogLoss     float64 `json:"log_loss"`
+	Calibration float64 `json:"calibration_error"`
+	Answers     int64   `json:"answers"`
+}
+
+// result is what a finished training job says of itself; absent parts are nil
+// or zero.
+type result struct {
+	Valid     *metrics
+	Test      *metrics
+	Baselines map[string]metrics
+	Weights   string
+	Rate      float64
+	Epochs    int
+	Best      int
+}
+
+func resultOf(j wire.JobView) (result, error) {
+	var r result
+	for key, into := range map[string]any{
+		"valid": &r.Valid, "test": &r.Test, "baselines": &r.Baselines, "weights_sha256": &r.Weights,
+		"answers_per_second": &r.Rate, "epochs": &r.Epochs, "best_epoch": &r.Best,
+	} {
+		if raw := j.Result[key]; raw != nil {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return r, fmt.Errorf("read result %s of job %s: %w", key, j.ID, err)
+			}
+		}
+	}
+	return r, nil
+}
+
+// printResult writes the table of metrics, DKT beside its baselines, and what
+// the training took.
+func (p *program) printResult(j wire.JobView) error {
+	r, err := resultOf(j)
+	if err != nil {
+		return err
+	}
+	if r.Test != nil {
+		fmt.Fprintf(p.out, "\nheld-out students, %s answers predicted\n", grouped(r.Test.Answers))
+		rows := [][]string{r.Test.row("DKT")}
+		for _, b := range []struct{ key, name string }{{"logistic", "logistic"}, {"skill_mean", "skill mean"}} {
+			if m, ok := r.Baselines[b.key]; ok {
+				rows = append(rows, m.row(b.name))
+			}
+		}
+		if err := p.printTable("MODEL | AUC | ACCURACY | F1 | LOG LOSS | CALIBRATION ERROR", rows); err != nil {
+			return err
+		}
+	}
+	if r.Weights != "" {
+		fmt.Fprintf(p.out, "\nweights  sha256:%s\n", r.Weights)
+	}
+	if r.Rate > 0 {
+		fmt.Fprintf(p.out, "training %s answers/s, %d epochs, the best was %d\n", grouped(int64(r.Rate)), r.Epochs, r.Best)
+	}
+	return nil
+}
+
+func (m metrics) row(name string) []string {
+	f := func(x float64) string { return fmt.Sprintf("%.4f", x) }
+	return []string{name, f(m.AUC), f(m.Accuracy), f(m.F1), f(m.LogLoss), f(m.Calibration)}
+}

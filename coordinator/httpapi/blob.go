@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
+)
+
+func blobHash(r *http.Request) (string, error) {
+	hash := r.PathValue("hash")
+	if !lake.ValidHash(hash) {
+		return "", &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("%q is no SHA-256 in lower-case hex", hash)}
+	}
+	return hash, nil
+}
+
+func (a *api) getBlob(w http.ResponseWriter, r *http.Request) error {
+	hash, err := blobHash(r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead {
+		has, err := a.Blobs.Has(r.Context(), hash)
+		if err == nil && !has {
+			err = notFound("blob", hash)
+		}
+		return err
+	}
+	b, err := a.Blobs.Get(r.Context(), hash)
+	if err != nil {
+		return err
+	}
+	defer b.Close() //nolint:errcheck // read only
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if _, err := io.Copy(w, b); err != nil {
+		a.Logger.Warn("a blob broke off", "hash", hash, "error", err)
+		panic(http.ErrAbortHandler) // so that the client sees that it is not whole
+	}
+	return nil
+}
+
+func (a *api) putBlob(w http.ResponseWriter, r *http.Request) error {
+	hash, err := blobHash(r)
+	if err != nil {
+		return err
+	}
+	got, size, err := a.Blobs.Put(r.Context(), r.Body)
+	if err != nil {
+		return err
+	}
+	if got != hash {
+		return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("the bytes sent hash to %s, not %s", got, hash)}
+	}
+	return answer(w, 0, map[string]any{"hash": got, "size": size})
+}

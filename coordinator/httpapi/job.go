@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"cohort/coordinator/schedule"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
+)
+
+func (a *api) status(w http.ResponseWriter, _ *http.Request) error {
+	id, _ := a.Consensus.Leader()
+	v := a.State.Read()
+	peers, err := a.Consensus.Voters()
+	if err != nil {
+		return err
+	}
+	return answer(w, v.Index(), wire.StatusReply{
+		Node: a.ID, Leader: id, Peers: peers, Index: v.Index(), Level: v.Level(), Version: a.Version,
+	})
+}
+
+// expand parses and expands a job file and checks that what it names is there.
+func (a *api) expand(ctx context.Context, text string) (wire.Spec, []wire.Stage, error) {
+	bad := func(err error) error { return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()} }
+	spec, err := wire.ParseSpec("job file", []byte(text))
+	if err != nil {
+		return spec, nil, bad(err)
+	}
+	if spec.Kind != "graph" {
+		if err := a.checkContent(ctx, spec); err != nil {
+			return spec, nil, err
+		}
+	}
+	stages, err := schedule.Expand(spec)
+	if err != nil {
+		return spec, nil, bad(err)
+	}
+	return spec, stages, nil
+}
+
+// checkContent refuses a job whose files were not uploaded, or whose dataset is unknown.
+func (a *api) checkContent(ctx context.Context, spec wire.Spec) error {
+	if id, ok := strings.CutPrefix(spec.Data.Events, "dataset:"); ok {
+		if _, found := a.State.Read().Dataset(nil, id); !found {
+			return notFound("dataset", id)
+		}
+	}
+	for key, name := range map[string]string{"data.events": spec.Data.Events, "split.file": spec.Split.File} {
+		hash, ok := strings.CutPrefix(name, "sha256:")
+		if !ok {
+			if name != "" && !strings.HasPrefix(name, "dataset:") {
+				return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("%s: %q was not uploaded: submit with cohort job run", key, name)}
+			}
+			continue
+		}
+		has, err := a.Blobs.Has(ctx, hash)
+		if err != nil {
+			return err
+		}
+		if !has {
+			return &wire.Error{Code: wire.CodeNotFound, Message: fmt.Sprintf("%s: no blob %s: upload the file first", key, hash)}
+		}
+	}
+	return nil
+}
+
+func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
+	q, err := body[wire.SubmitRequest](r)
+	if err != nil {
+		return err
+	}
+	spec, stages, err := a.expand(r.Context(), q.Spec)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(q.Spec))
+	out, err := a.propose(r, wire.CmdSubmitJob, wire.SubmitJob{
+		Job: wire.Job{
+			ID: jobID(spec.Name), Name: spec.Name, Kind: spec.Kind, Priority: spec.Priority,
+			Spec: q.Spec, SpecHash: hex.EncodeToString(sum[:]),
+		},
+		Stages: stages,
+	})
+	if err != nil {
+		return err
+	}
+	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
+}
+
+// jobID is the job's name and six hex digits. A repeated submit draws another,
+// and gets the first one's answer.
+func jobID(name string) string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return name + "-" + hex.EncodeToString(b[:])
+}
+
+func (a *api) plan(w http.ResponseWriter, r *http.Request) error {
+	q, err := body[wire.SubmitRequest](r)
+	if err != nil {
+		return err
+	}
+	spec, err := wire.ParseSpec("job file", []byte(q.Spec))
+	if err != nil {
+		return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
+	}
+	stages, err := schedule.Expand(spec)
+	if err != nil {
+		return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
+	}
+	index := a.State.Read().Index()
+	return answer(w, index, wire.PlanReply{Stages: stages, Index: index})
+}
+
+// mostJobs is how many jobs a list without ?limit gives.
+const mostJobs = 200
+
+func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
+	limit := mostJobs
+	if s := r.URL.Query().Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 0 {
+			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("limit %q is no count", s)}
+		}
+		limit = n
+	}
+	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
+		views := []wire.JobView{}
+		for _, j := range v.Jobs(on, limit) {
+			views = append(views, a.view(v, nil, j, false))
+		}
+		return views, nil
+	})
+}
+
+func (a *api) view(v *state.View, on *state.Watch, j *wire.Job, stages bool) wire.JobView {
+	view := state.JobView(v, on, j, stages)
+	a.Progress.fill(&view)
+	return view
+}
+
+func (a *api) job(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job")
+	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
+		j, ok := v.Job(on, id)
+		if !ok {
+			return nil, notFound("job", id)
+		}
+		return a.view(v, on, j, true), nil
+	})
+}
+
+func (a *api) stop(w http.ResponseWriter, r *http.Request) error {
+	q, err := body[wire.StopRequest](r)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("job")
+	out, err := a.propose(r, wire.CmdStopJob, wire.StopJob{Job: id, Reason: q.Reason, CheckIndex: q.CheckIndex})
+	if err != nil {
+		return err
+	}
+	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
+}
+
+func (a *api) logs(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job")
+	v := a.State.Read()
+	if _, ok := v.Job(nil, id); !ok {
+		return notFound("job", id)
+	}
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	from := uint64(0)
+	if s := r.URL.Query().Get("from"); s != "" {
+		if from, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("from %q is no number", s)}
+		}
+	}
+	page, err := a.Logs.Read(r.Context(), id, from, q.wait)
+	if err != nil {
+		return err
+	}
+	return answer(w, v.Index(), page)
+}
+
+func (a *api) datasets(w http.ResponseWriter, r *http.Request) error {
+	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
+		if all := v.Datasets(on); all != nil {
+			return all, nil
+		}
+		return []wire.Dataset{}, nil
+	})
+}
+
+func (a *api) dataset(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
+		d, ok := v.Dataset(on, id)
+		if !ok {
+			return nil, notFound("dataset", id)
+		}
+		return d, nil
+	})
+}

@@ -1,0 +1,115 @@
+// Package state is the coordinators' replicated state machine: records on
+// go-memdb, changed only by Apply, the same on every replica. See DESIGN.md.
+package state
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/go-memdb"
+
+	"cohort/coordinator/wire"
+)
+
+// Store holds the state. Apply and Restore are called by one goroutine, as
+// Raft does; everything else may be called by any.
+type Store struct {
+	mu      sync.Mutex
+	db      *memdb.MemDB
+	changed chan struct{} // closed at the next change
+	dropped chan struct{} // closed when db is replaced
+}
+
+// New returns an empty state.
+func New() *Store {
+	return &Store{db: empty(), changed: make(chan struct{}), dropped: make(chan struct{})}
+}
+
+func empty() *memdb.MemDB {
+	db, err := memdb.NewMemDB(schema())
+	if err != nil {
+		panic(fmt.Sprintf("state: the schema is wrong: %v", err)) // a mistake in this package
+	}
+	return db
+}
+
+// Read is a consistent view of now.
+func (s *Store) Read() *View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &View{txn: s.db.Txn(false), dropped: s.dropped}
+}
+
+// Changed is closed at the next applied command or restore.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// announce wakes everyone who waits on Changed.
+func (s *Store) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// bodyVersion is the newest shape of command bodies that this binary reads.
+const bodyVersion = 1
+
+// Apply runs the command of a committed log entry and says what came of it.
+// It panics on a command that this binary does not know: the node must not go
+// on and drift from the others.
+func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
+	defer s.announce()
+	t := &tx{Txn: s.db.Txn(true), index: index, now: env.Time}
+	if r := t.request(env.Request); r != nil {
+		t.settle(env.Request, wire.Outcome{})
+		return r.Outcome
+	}
+	id, err := t.apply(env)
+	out := wire.Outcome{Index: index, ID: id}
+	if err != nil {
+		t.Abort()
+		t = &tx{Txn: s.db.Txn(true), index: index, now: env.Time}
+		out.Code, out.Error = err.Code, err.Message
+	}
+	t.settle(env.Request, out)
+	return out
+}
+
+// apply is the flat switch over all commands.
+func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
+	if env.Version > bodyVersion {
+		panic(fmt.Sprintf("state: command %d has version %d, this binary knows %d: upgrade it", env.Number, env.Version, bodyVersion))
+	}
+	switch env.Number {
+	case wire.CmdRegisterNode:
+		return do(env, t.registerNode)
+	case wire.CmdNodeStatus:
+		return do(env, t.nodeStatus)
+	case wire.CmdSubmitJob:
+		return do(env, t.submitJob)
+	case wire.CmdStopJob:
+		return do(env, t.stopJob)
+	case wire.CmdAssign:
+		return do(env, t.assign)
+	case wire.CmdTaskResult:
+		return do(env, t.taskResult)
+	case wire.CmdReleaseTasks:
+		return do(env, t.releaseTasks)
+	case wire.CmdPutCheckpoint:
+		return do(env, t.putCheckpoint)
+	case wire.CmdAddStages:
+		return do(env, t.addStages)
+	case wire.CmdFeatureLevel:
+		return do(env, t.featureLevel)
+	default:
+		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
+	}
+}
+
+func refuse(code wire.Code, format string, args ...any) *wire.Error {
+	return &wire.Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,51 @@
+// Package batch encodes histories as Arrow IPC record batches, the form in
+// which shards travel and rest. A message is one Arrow IPC stream of one record
+// batch, zstd-compressed, with columns student (utf8), skill (list of int32)
+// and correct (list of uint8).
+package batch
+
+import (
+	"errors"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"cohort/dataplane"
+)
+
+// ErrFormat says that a message is not one of EncodeHistories.
+var ErrFormat = errors.New("not a batch of histories")
+
+// schema of a message. Arrow's writers put it first in each.
+func schema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		{Name: "student", Type: arrow.BinaryTypes.String},
+		{Name: "skill", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int32)},
+		{Name: "correct", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Uint8)},
+	}, nil)
+}
+
+// Bytes a row takes before compression, besides its text and answers: three
+// offsets, and then some.
+const (
+	rowBytes    = 32
+	answerBytes = 5
+
+	// rawLimit bounds a message before compression, which may not shrink it;
+	// the rest of dataplane.MaxMessage is for Arrow's own framing.
+	rawLimit = dataplane.MaxMessage - 32<<10
+)
+
+// Join merges neighbouring pieces of one student into one history.
+func Join(pieces []dataplane.History) []dataplane.History {
+	var out []dataplane.History
+	for _, p := range pieces {
+		if n := len(out); n > 0 && out[n-1].Student == p.Student {
+			last := &out[n-1]
+			last.Skill = append(last.Skill[:len(last.Skill):len(last.Skill)], p.Skill...)
+			last.Correct = append(last.Correct[:len(last.Correct):len(last.Correct)], p.Correct...)
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}

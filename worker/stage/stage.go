@@ -1,0 +1,78 @@
+// Package stage runs the pipeline stages that are no training: import, shard,
+// and the trivial noop and idle.
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/source"
+	"cohort/dataplane/stream"
+)
+
+// Env is what a stage may use.
+type Env struct {
+	Blobs    lake.Blobs
+	Stream   *stream.Conn        // nil: shards stay in the lake
+	Progress func(wire.Progress) // never blocks
+	Logger   *slog.Logger
+}
+
+// Run carries out a task and answers its outputs and result. Errors of a
+// person's file are *source.InputError: no retry helps. Idle ends with ctx,
+// and answers its cause.
+func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, error) {
+	switch a.Stage.Kind {
+	case wire.StageImport:
+		return runImport(ctx, env, a.Stage)
+	case wire.StageShard:
+		return runShard(ctx, env, a.Stage)
+	case wire.StageNoop:
+		return wire.TaskResult{}, noop(a)
+	case wire.StageIdle:
+		<-ctx.Done()
+		return wire.TaskResult{}, context.Cause(ctx)
+	case wire.StageTrain, wire.StageTest:
+	}
+	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
+}
+
+func noop(a wire.Assignment) error {
+	s, err := settings[wire.NoopSettings](a.Stage)
+	if err != nil {
+		return err
+	}
+	if a.Task.Attempt <= s.FailAttempts {
+		return fmt.Errorf("attempt %d fails, as asked", a.Task.Attempt)
+	}
+	return nil
+}
+
+// settings decodes a stage's settings.
+func settings[T any](s wire.Stage) (t T, err error) {
+	if len(s.Settings) == 0 {
+		return t, nil
+	}
+	if err := json.Unmarshal(s.Settings, &t); err != nil {
+		return t, inputf("settings of stage %s: %v", s.Name, err)
+	}
+	return t, nil
+}
+
+// inputf is an error of the job itself.
+func inputf(format string, args ...any) error {
+	return &source.InputError{Text: fmt.Sprintf(format, args...)}
+}
+
+// result encodes what a stage tells the job.
+func result(name string, v any) (json.RawMessage, error) {
+	b, err := json.Marshal(map[string]any{name: v})
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,88 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"cohort/coordinator/wire"
+	"cohort/dkt"
+	"cohort/dkt/baseline"
+	"cohort/dkt/checkpoint"
+	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
+	"cohort/kernels"
+)
+
+// tested is a test's result.
+type tested struct {
+	Test      metric.Binary            `json:"test"`
+	Baselines map[string]metric.Binary `json:"baselines,omitempty"`
+}
+
+// Test measures weights on the students of the test part, beside the baselines
+// on the same answers.
+func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
+	s, err := settings[wire.TestSettings](a.Stage)
+	if err != nil {
+		return r, err
+	}
+	data, err := load(ctx, env, a.Stage.Inputs, s.Split, s.Window)
+	if err != nil {
+		return r, err
+	}
+	p, err := weights(ctx, env, a.Stage.Inputs["weights"], len(data.skills))
+	if err != nil {
+		return r, err
+	}
+	e, err := engine(env, a, p.Shape, s.Train.Kernels)
+	if err != nil {
+		return r, err
+	}
+	defer e.Close() //nolint:errcheck // nothing to lose
+	env.Progress(wire.Progress{Message: "testing"})
+	var out tested
+	out.Test, err = dkt.Evaluate(ctx, e, p, data.parts[sequence.Test], dkt.Seat{Size: 1}, dkt.Alone{})
+	if err != nil {
+		return r, fmt.Errorf("test: %w", err)
+	}
+	env.Logger.Info("tested", "auc", out.Test.AUC, "accuracy", out.Test.Accuracy, "f1", out.Test.F1, "log_loss", out.Test.LogLoss, "answers", out.Test.Answers)
+	if s.Baselines {
+		env.Progress(wire.Progress{Message: "fitting the baselines"})
+		if out.Baselines, err = baselines(data, s.Train.Seed); err != nil {
+			return r, err
+		}
+	}
+	r.Outputs = map[string]string{}
+	r.Result, err = json.Marshal(out)
+	return r, err
+}
+
+func weights(ctx context.Context, env Env, hash string, skills int) (*kernels.Params, error) {
+	rc, err := env.Blobs.Get(ctx, hash)
+	if err != nil {
+		return nil, fmt.Errorf("open weights: %w", err)
+	}
+	defer rc.Close() //nolint:errcheck // read only
+	p, _, err := checkpoint.ReadWeights(rc)
+	if err != nil {
+		return nil, fmt.Errorf("read weights %s: %w", hash, err)
+	}
+	if p.Shape.Skills != skills {
+		return nil, inputf("weights %s know %d skills, the data has %d", hash, p.Shape.Skills, skills)
+	}
+	return p, nil
+}
+
+func baselines(c *corpus, seed uint32) (map[string]metric.Binary, error) {
+	train, test, skills := c.parts[sequence.Train], c.parts[sequence.Test], len(c.skills)
+	mean, err := baseline.SkillMean(train, test, skills)
+	if err != nil {
+		return nil, fmt.Errorf("skill mean: %w", err)
+	}
+	logistic, err := baseline.Logistic(train, test, skills, seed)
+	if err != nil {
+		return nil, fmt.Errorf("logistic regression: %w", err)
+	}
+	return map[string]metric.Binary{"skill_mean": mean, "logistic": logistic}, nil
+}
