@@ -221,7 +221,7 @@ func (c *cluster) Drain(ctx context.Context, _ string) error {
 // until polls, in simulated or real time, for what must come true.
 func (c *cluster) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(100 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(100 * time.Second); ; pass(5 * time.Millisecond) {
 		c.mu.Lock()
 		yes := ok()
 		c.mu.Unlock()
@@ -301,9 +301,10 @@ type quiet struct {
 	once sync.Once
 }
 
-func newQuiet() *quiet                                 { return &quiet{done: make(chan struct{})} }
-func (q *quiet) Accept() (net.Conn, error)             { <-q.done; return nil, net.ErrClosed }
-func (q *quiet) Close() error                          { q.once.Do(func() { close(q.done) }); return nil }
+func newQuiet() *quiet                     { return &quiet{done: make(chan struct{})} }
+func (q *quiet) Accept() (net.Conn, error) { <-q.done; return nil, net.ErrClosed }
+func (q *quiet) Close() error              { q.once.Do(func() { close(q.done) }); return nil }
+
 func (q *quiet) Addr() net.Addr                        { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 func (q *quiet) String() string                        { return "quiet" }
 func noDial(context.Context, string) (net.Conn, error) { return nil, errDown }
@@ -338,3 +339,6 @@ func end(t *testing.T, c *cluster, n *Node) {
 		t.Error(f)
 	}
 }
+
+// pass lets time go by: simulated time, or the pause of a poll.
+func pass(d time.Duration) { <-time.After(d) }

@@ -27,7 +27,7 @@ type Node struct {
 	ready   chan struct{} // closed once registered
 	cancel  context.CancelCauseFunc
 	wg      sync.WaitGroup
-	tasksWG sync.WaitGroup
+	tasksWG sync.WaitGroup // awaited by serve
 
 	mu       sync.Mutex // guards below
 	high     uint64     // highest index of a view acted on
@@ -88,7 +88,6 @@ func (n *Node) Ready(ctx context.Context) error {
 // Drain first to hand them back.
 func (n *Node) Close() error {
 	n.cancel(errClosed)
-	n.tasksWG.Wait()
 	n.wg.Wait()
 	err := n.hub.Close()
 	n.mu.Lock()
@@ -155,6 +154,10 @@ func (n *Node) registered(reply wire.RegisterReply) {
 	n.high = reply.Index
 	if n.url != reply.Stream && n.cfg.Stream == nil {
 		n.url = reply.Stream
+		if n.conn != nil {
+			n.conn.Close()
+			n.conn = nil
+		}
 	}
 	if reply.LeaseMS > 0 {
 		n.lease = time.Duration(reply.LeaseMS) * time.Millisecond

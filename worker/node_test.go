@@ -36,7 +36,7 @@ func TestATaskRunsAndItsResultArrives(t *testing.T) {
 		if len(c.nodes) != 1 || c.nodes[0].ID != "w1" || c.nodes[0].Addr != n.Addr() || c.nodes[0].Kernels != "portable" || c.nodes[0].Resources.Cores != 2 {
 			t.Errorf("registered as %+v", c.nodes)
 		}
-		time.Sleep(time.Hour) // nothing is run or told twice
+		pass(time.Hour) // nothing is run or told twice
 		if len(c.results) != 1 || len(c.sessions) != 1 || n.ID() != "w1" {
 			t.Errorf("%d results, %d sessions", len(c.results), len(c.sessions))
 		}
@@ -74,7 +74,7 @@ func TestAWorkerOutlivesItsCoordinator(t *testing.T) {
 		c.down = true
 		n := begin(t, c)
 		defer end(t, c, n)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		c.do(func() { c.down = false })
 		if err := n.Ready(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestAWorkerOutlivesItsCoordinator(t *testing.T) {
 		c.assign("job/idle/0", wire.StageIdle, wire.Service, "")
 		c.until(t, "a lease", func() bool { return len(c.renewed) == 1 })
 		c.do(func() { c.down = true })
-		time.Sleep(time.Hour) // the lease is long over: the work goes on, its effects wait
+		pass(time.Hour) // the lease is long over: the work goes on, its effects wait
 		c.assign("job/noop/0", wire.StageNoop, wire.Batch, "")
 		c.do(func() { c.down = false })
 		c.until(t, "the noop's result", func() bool { return len(c.results) == 1 })
@@ -101,7 +101,7 @@ func TestAResultWaitsForTheCoordinatorAndALease(t *testing.T) {
 		c.until(t, "a lease", func() bool { return len(c.renewed) == 1 })
 		c.do(func() { c.down = true })
 		n.held()[0].stop(errDrained) // the work ends
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		c.do(func() { c.down = false })
 		c.until(t, "the result", func() bool { return len(c.results) == 1 })
 		if c.results[0].Cause != wire.CauseDrain {
@@ -117,7 +117,7 @@ func TestARefusedResultIsNotSentAgain(t *testing.T) {
 		n := begin(t, c)
 		defer end(t, c, n)
 		c.assign("job/noop/0", wire.StageNoop, wire.Batch, "")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(c.results) != 1 {
 			t.Errorf("told %d times", len(c.results))
 		}
@@ -163,7 +163,7 @@ func TestARevokedTaskPublishesNothing(t *testing.T) {
 				case <-time.After(10 * time.Second):
 					t.Fatal("goes on")
 				}
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				if len(c.results) != 0 {
 					t.Errorf("published %+v", c.results)
 				}
@@ -180,7 +180,7 @@ func TestViewsOfThePastAreIgnored(t *testing.T) {
 		c.until(t, "a lease", func() bool { return len(c.renewed) == 1 })
 		held := n.held()[0]
 		c.do(func() { c.views = []wire.TasksReply{{Index: 3}, {Index: 4}} }) // a follower that lags
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if held.over() || len(n.held()) != 1 || len(c.views) != 0 {
 			t.Error("a view of the past ended a task")
 		}

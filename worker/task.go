@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"cohort/coordinator/wire"
 	"cohort/worker/stage"
@@ -47,7 +48,7 @@ func (n *Node) run(base, work context.Context, t *task) {
 	result.Task, result.Token = t.a.Task.ID, t.a.Task.Token
 	if err != nil {
 		result.Cause = causeOf(work, err)
-		result.Error = err.Error()
+		result.Error = strings.ReplaceAll(err.Error(), "\n", "; ")
 		if result.Cause == wire.CauseDrain {
 			result.Error = errDrained.Error()
 		}

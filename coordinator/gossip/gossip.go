@@ -32,11 +32,14 @@ type Event struct {
 	Alive  bool
 }
 
+// Transport carries gossip between members.
+type Transport = memberlist.Transport
+
 // Config describes a member.
 type Config struct {
 	Name      string
 	Meta      Meta
-	Transport memberlist.Transport // nil: Bind and Port
+	Transport Transport // nil: Bind and Port
 	Bind      string
 	Port      int
 	Logger    *slog.Logger

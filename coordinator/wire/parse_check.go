@@ -144,7 +144,7 @@ func (d *decoder) checkSplit(s *SplitSpec, data DataSpec) {
 			d.at(f.path, "is %v; with split.file it is the number of a fold", f.fold)
 		}
 	}
-	if s.Test == s.Valid {
+	if s.Test == s.Valid && d.has("split.test") {
 		d.at("split.valid", "is fold %v, as split.test; they must differ", s.Valid)
 	}
 }
@@ -219,7 +219,7 @@ func (d *decoder) checkRates(s *TrainSpec) {
 	if s.WeightDecay > 0 && s.Optimizer == "adam" {
 		d.at("train.weight_decay", "needs optimizer: adamw")
 	}
-	if s.LR > 0 && s.MinLR > s.LR {
+	if s.Schedule == "cosine" && s.LR > 0 && s.MinLR > s.LR {
 		d.at("train.min_lr", "is %v, above lr %v", s.MinLR, s.LR)
 	}
 	if s.Schedule == "constant" {

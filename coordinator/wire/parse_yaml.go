@@ -127,6 +127,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
 		d.fault(n.Line, "%s: want keys and values, got %s", path, described(n))
+		d.bad[path] = true
 		return
 	}
 	seen := map[string]int{}
@@ -166,6 +167,7 @@ func (d *decoder) unknown(key *yaml.Node, t reflect.Type, path string) {
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
 		d.fault(n.Line, "%s: want a list such as [a, b], got %s", path, described(n))
+		d.bad[path] = true
 		return
 	}
 	v.SetZero() // an empty list reads as an absent one

@@ -3,18 +3,23 @@
 package lake
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"hash"
 	"io"
-
-	"cohort/dataplane"
 )
 
 // The errors of a blob store.
 var (
 	// ErrNotFound says that no blob has the hash.
 	ErrNotFound = errors.New("blob not found")
-	// ErrCorrupt says that a blob's bytes do not have its hash.
+	// ErrCorrupt says that a blob's bytes do not have its hash, or are not what
+	// they should be.
 	ErrCorrupt = errors.New("blob corrupt")
 )
 
@@ -30,95 +35,102 @@ type Blobs interface {
 	Has(ctx context.Context, hash string) (bool, error)
 }
 
-func Read(ctx context.Context, b Blobs, hash string) ([]byte, error)           { panic("follows") }
-func Write(ctx context.Context, b Blobs, data []byte) (hash string, err error) { panic("follows") }
-func Verify(rc io.ReadCloser, hash string) io.ReadCloser                       { panic("follows") }
-func ValidHash(hash string) bool                                               { panic("follows") }
-
-type Folder struct{}
-
-func OpenFolder(dir string) (*Folder, error)                                  { panic("follows") }
-func OpenCache(dir string) (*Folder, error)                                   { panic("follows") }
-func (f *Folder) Put(ctx context.Context, r io.Reader) (string, int64, error) { panic("follows") }
-func (f *Folder) Get(ctx context.Context, hash string) (io.ReadCloser, error) { panic("follows") }
-func (f *Folder) Has(ctx context.Context, hash string) (bool, error)          { panic("follows") }
-
-type Memory struct{}
-
-func NewMemory() *Memory                                                      { panic("follows") }
-func (m *Memory) Put(ctx context.Context, r io.Reader) (string, int64, error) { panic("follows") }
-func (m *Memory) Get(ctx context.Context, hash string) (io.ReadCloser, error) { panic("follows") }
-func (m *Memory) Has(ctx context.Context, hash string) (bool, error)          { panic("follows") }
-
-// Events collects events in a compact form.
-type Events struct{}
-
-func NewEvents() *Events                      { panic("follows") }
-func (e *Events) Add(v dataplane.Event) error { panic("follows") }
-func (e *Events) Len() int                    { panic("follows") }
-
-// Manifest is a dataset's; the hash of its JSON is the dataset's ID.
-type Manifest struct {
-	Version  int      `json:"version"`
-	Mask     string   `json:"mask"` // fingerprint of the mask key
-	Events   int64    `json:"events"`
-	Students int64    `json:"students"`
-	Skills   []string `json:"skills"` // shortlex order
-	Parts    []Part   `json:"parts"`
+// Read reads a whole blob and checks it.
+func Read(ctx context.Context, b Blobs, hash string) (data []byte, err error) {
+	rc, err := b.Get(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rc.Close()) }()
+	if data, err = io.ReadAll(rc); err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", hash, err)
+	}
+	if got := Hash(data); got != hash {
+		return nil, fmt.Errorf("%w: %s has the bytes of %s", ErrCorrupt, hash, got)
+	}
+	return data, nil
 }
 
-// Part is one Parquet blob of a dataset.
-type Part struct {
-	Hash   string `json:"hash"` // empty when the part holds no events
-	Bytes  int64  `json:"bytes"`
-	Events int64  `json:"events"`
+// Write stores data.
+func Write(ctx context.Context, b Blobs, data []byte) (hash string, err error) {
+	hash, _, err = b.Put(ctx, bytes.NewReader(data))
+	return hash, err
 }
 
-func WriteDataset(ctx context.Context, b Blobs, ev *Events, mask string) (m *Manifest, id string, err error) {
-	panic("follows")
-}
-func ReadManifest(ctx context.Context, b Blobs, id string) (*Manifest, error) { panic("follows") }
-func ReadEvents(ctx context.Context, b Blobs, id string, visit func(dataplane.Event) error) error {
-	panic("follows")
+// Hash is the content address of data.
+func Hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
-// ShardSet is the manifest of a dataset's shards; the hash of its JSON is its ID.
-type ShardSet struct {
-	Version    int         `json:"version"`
-	Dataset    string      `json:"dataset"`
-	Mask       string      `json:"mask"`
-	MultiSkill string      `json:"multi_skill"`
-	Skills     []string    `json:"skills"` // a history's skill ids index it
-	Students   int64       `json:"students"`
-	Answers    int64       `json:"answers"`
-	Shards     []ShardInfo `json:"shards"`
+// ValidHash reports whether a text is a content address.
+func ValidHash(hash string) bool {
+	if len(hash) != 2*sha256.Size {
+		return false
+	}
+	for _, c := range hash {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
-// ShardInfo is one shard: the blob is its messages one after another.
-type ShardInfo struct {
-	Hash     string    `json:"hash"` // empty when the shard holds no students
-	Students int64     `json:"students"`
-	Answers  int64     `json:"answers"`
-	Messages []Message `json:"messages"`
+// Verify checks the hash of what is read from rc.
+func Verify(rc io.ReadCloser, hash string) io.ReadCloser {
+	return &verified{rc, sha256.New(), hash}
 }
 
-// Message is one Arrow IPC message of a shard.
-type Message struct {
-	Hash  string `json:"hash"`
-	Bytes int64  `json:"bytes"`
+type verified struct {
+	io.ReadCloser
+	sum  hash.Hash
+	want string
 }
 
-func WriteShards(ctx context.Context, b Blobs, dataset, multiSkill string, shards int) (s *ShardSet, id string, err error) {
-	panic("follows")
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.ReadCloser.Read(p)
+	v.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.want {
+			return n, fmt.Errorf("%w: %s has the bytes of %s", ErrCorrupt, v.want, got)
+		}
+	}
+	return n, err
 }
-func ReadShardSet(ctx context.Context, b Blobs, id string) (*ShardSet, error) { panic("follows") }
 
-// Folds is a table masked student → fold.
-type Folds struct{}
+// writeJSON stores a manifest. Struct fields have one order, so equal
+// manifests have equal bytes.
+func writeJSON(ctx context.Context, b Blobs, v any) (hash string, err error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode manifest: %w", err)
+	}
+	return Write(ctx, b, text)
+}
 
-func NewFolds(mask string) *Folds                                                { panic("follows") }
-func (f *Folds) Set(student string, fold int) error                              { panic("follows") }
-func (f *Folds) Fold(student string) (int, bool)                                 { panic("follows") }
-func (f *Folds) Len() int                                                        { panic("follows") }
-func WriteFolds(ctx context.Context, b Blobs, f *Folds) (hash string, err error) { panic("follows") }
-func ReadFolds(ctx context.Context, b Blobs, hash string) (*Folds, error)        { panic("follows") }
+// readJSON reads a manifest of the version given.
+func readJSON[T any](ctx context.Context, b Blobs, what, hash string, version func(*T) int) (*T, error) {
+	text, err := Read(ctx, b, hash)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", what, hash, err)
+	}
+	v, err := decodeJSON(text, version)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", what, hash, err)
+	}
+	return v, nil
+}
+
+// manifestVersion is of all manifests here.
+const manifestVersion = 1
+
+func decodeJSON[T any](text []byte, version func(*T) int) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal(text, v); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if got := version(v); got != manifestVersion {
+		return nil, fmt.Errorf("%w: version %d, this binary reads %d", ErrCorrupt, got, manifestVersion)
+	}
+	return v, nil
+}

@@ -2,12 +2,13 @@
 package source
 
 import (
-	"context"
-	"io"
-
-	"cohort/coordinator/wire"
-	"cohort/dataplane"
-	"cohort/dataplane/lake"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 )
 
 // InputError says what is wrong with a person's file, in one line. No retry helps.
@@ -18,13 +19,16 @@ type InputError struct {
 	Text   string
 }
 
-func (e *InputError) Error() string { panic("follows") }
-
-// CSVOptions say how a CSV file is read.
-type CSVOptions struct {
-	File    string // for errors
-	Columns wire.Columns
-	Mask    *Masker
+func (e *InputError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Row > 0 {
+		fmt.Fprintf(&b, ", row %d", e.Row)
+	}
+	if e.Column != "" {
+		fmt.Fprintf(&b, ", column %q", e.Column)
+	}
+	return b.String() + ": " + e.Text
 }
 
 // Stats counts rows.
@@ -40,31 +44,73 @@ type Drop struct {
 	Rows   int64  `json:"rows"`
 }
 
-func ReadCSV(ctx context.Context, r io.Reader, o CSVOptions, emit func(dataplane.Event) error) (Stats, error) {
-	panic("follows")
-}
-
-// FoldOptions say how a fold file is read.
-type FoldOptions struct {
-	File    string // for errors
-	Student string // column
-	Column  string // column of the fold number
-	Mask    *Masker
-}
-
-func ReadFolds(ctx context.Context, r io.Reader, o FoldOptions) (*lake.Folds, error) {
-	panic("follows")
+func (s *Stats) drop(reason string) {
+	for k := range s.Dropped {
+		if s.Dropped[k].Reason == reason {
+			s.Dropped[k].Rows++
+			return
+		}
+	}
+	s.Dropped = append(s.Dropped, Drop{reason, 1})
 }
 
 // DefaultMaskKey masks when no key is named.
 const DefaultMaskKey = "cohort default mask key, version 1"
 
-// Masker masks student ids.
-type Masker struct{}
+// maskBytes of the HMAC become the masked id, in hex.
+const maskBytes = 16
 
-func NewMasker(key []byte) *Masker           { panic("follows") }
-func (m *Masker) Mask(student string) string { panic("follows") }
-func (m *Masker) Fingerprint() string        { panic("follows") }
+// Masker masks student ids by HMAC-SHA256 (RFC 2104). It remembers the ids it
+// has seen, and is for one goroutine.
+type Masker struct {
+	key  []byte
+	seen map[string]string
+}
+
+// NewMasker masks under key.
+func NewMasker(key []byte) *Masker { return &Masker{key, map[string]string{}} }
+
+// Mask is the masked form of a student id, 32 hex digits.
+func (m *Masker) Mask(student string) string {
+	if masked, ok := m.seen[student]; ok {
+		return masked
+	}
+	h := hmac.New(sha256.New, m.key)
+	h.Write([]byte(student))
+	masked := hex.EncodeToString(h.Sum(nil)[:maskBytes])
+	m.seen[strings.Clone(student)] = masked
+	return masked
+}
+
+// Fingerprint names the key without giving it away: 16 hex digits.
+func (m *Masker) Fingerprint() string {
+	h := hmac.New(sha256.New, m.key)
+	h.Write([]byte("cohort mask key fingerprint"))
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
 
 // ResolveKey reads "env:NAME" or "file:PATH"; "" gives DefaultMaskKey and named false.
-func ResolveKey(ref string) (key []byte, named bool, err error) { panic("follows") }
+func ResolveKey(ref string) (key []byte, named bool, err error) {
+	kind, name, _ := strings.Cut(ref, ":")
+	var text string
+	switch {
+	case ref == "":
+		return []byte(DefaultMaskKey), false, nil
+	case kind == "env":
+		text = os.Getenv(name)
+		if text == "" {
+			return nil, false, fmt.Errorf("%s: the environment of this worker has no %s", ref, name)
+		}
+	case kind == "file":
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: %w", ref, err)
+		}
+		if text = strings.TrimSpace(string(b)); text == "" {
+			return nil, false, fmt.Errorf("%s: the file is empty", ref)
+		}
+	default:
+		return nil, false, errors.New("a key is named by env:NAME or file:PATH, never given itself")
+	}
+	return []byte(text), true, nil
+}

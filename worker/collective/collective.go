@@ -65,7 +65,7 @@ type Timings struct {
 // DefaultTimings suit a lease of five seconds: a member paused within its
 // lease stays in the round.
 func DefaultTimings() Timings {
-	return Timings{Join: 30 * time.Second, Stall: 10 * time.Second, Linger: 2 * time.Second}
+	return Timings{Join: 30 * time.Second, Stall: 10 * time.Second, Linger: time.Second}
 }
 
 func (t Timings) filled() Timings {

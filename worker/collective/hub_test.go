@@ -21,7 +21,7 @@ func TestACallerWaitsForTheRoundToBeJoined(t *testing.T) {
 		groups := make([]*Group, 2)
 		errs := each(2, func(rank int) (err error) {
 			if rank == 0 { // which member 1 calls
-				time.Sleep(20 * time.Second)
+				pass(20 * time.Second)
 			}
 			groups[rank], err = Join(t.Context(), c.config(rank, 1))
 			return err
@@ -246,8 +246,11 @@ func TestADamagedFrameIsRefused(t *testing.T) {
 		}
 	}
 	for _, bad := range []header{
-		{kind: 9}, {kind: kindBeat, length: 8}, {kind: kindData, length: 8, total: 1},
-		{kind: kindData, phase: phaseGather, length: 12, total: 9}, {kind: kindData, phase: phaseGather, total: 9},
+		{kind: 9},
+		{kind: kindBeat, length: 8},
+		{kind: kindData, length: 8, total: 1},
+		{kind: kindData, phase: phaseGather, length: 12, total: 9},
+		{kind: kindData, phase: phaseGather, total: 9},
 		{kind: kindData, phase: phaseGather, length: 8, offset: 9, total: 9},
 	} {
 		if err := bad.check(); !errors.Is(err, ErrFrame) {

@@ -170,3 +170,6 @@ func within(t testing.TB, d time.Duration, f func()) {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// pass lets simulated time go by, or a moment that makes a bad case likelier.
+func pass(d time.Duration) { <-time.After(d) }

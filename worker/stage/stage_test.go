@@ -22,11 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bench is a place to run stages at.
 type bench struct {
-	t     *testing.T
-	env   Env
-	log   bytes.Buffer
-	seen  []wire.Progress
-	stage wire.Stage
+	t    *testing.T
+	env  Env
+	log  bytes.Buffer
+	seen []wire.Progress
 }
 
 func newBench(t *testing.T) *bench {

@@ -1,0 +1,126 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/gossip"
+	"cohort/coordinator/schedule"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
+)
+
+// tick is how often leases are looked at.
+const tick = 250 * time.Millisecond
+
+// rejoinEvery is how often a node that gossips with nobody tries the others again.
+const rejoinEvery = 2 * time.Second
+
+// lead runs until ctx ends: while this node leads it does the leader's duties,
+// at all times it listens to gossip.
+func (n *Node) lead(ctx context.Context) {
+	var events <-chan gossip.Event
+	if n.gossip != nil {
+		events = n.gossip.Events()
+		n.loops.Go(func() { n.meet(ctx) })
+	}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	leading := false
+	for {
+		changed := n.state.Changed()
+		if leading = n.consensus.IsLeader() && (leading || n.takeOver(ctx)); leading {
+			n.expire(ctx)
+			if wait := n.decide(ctx); wait > 0 {
+				due.Reset(wait)
+			}
+		} else {
+			changed = nil // a follower has nothing to decide
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-events:
+			n.leases.gossiped(e.Member.Name, e.Alive)
+		case <-n.consensus.Changes():
+		case <-changed:
+		case <-due.C:
+		case <-ticker.C:
+		}
+	}
+}
+
+// takeOver waits until all that earlier leaders committed is applied here.
+func (n *Node) takeOver(ctx context.Context) bool {
+	if err := n.consensus.Barrier(ctx); err != nil {
+		return false
+	}
+	n.leases.reset()
+	n.log.Info("leads")
+	return true
+}
+
+// expire writes off the nodes whose lease is over.
+func (n *Node) expire(ctx context.Context) {
+	for node, reason := range n.leases.over(n.state.Read().Nodes(nil)) {
+		n.log.Warn("worker lost", "worker", node.ID, "reason", reason)
+		n.propose(ctx, wire.CmdNodeStatus, wire.SetNodeStatus{
+			Node: node.ID, Session: node.Session, Status: wire.NodeDown, Reason: reason,
+		})
+	}
+}
+
+// decide proposes what the schedule says, and returns the time until a pause
+// ends, or 0.
+func (n *Node) decide(ctx context.Context) time.Duration {
+	now := time.Now().UnixMilli()
+	decisions, next := schedule.Decide(n.state.Read(), now)
+	for _, d := range decisions {
+		n.propose(ctx, d.Number, d.Body)
+	}
+	if next == 0 {
+		return 0
+	}
+	return time.Duration(next-now) * time.Millisecond
+}
+
+// propose commits a leader's own command. One that is refused was overtaken by
+// another and is decided anew; so nothing is lost by going on.
+func (n *Node) propose(ctx context.Context, number wire.Number, body any) {
+	env, err := state.Envelope(number, body, "leader", "")
+	if err != nil {
+		n.log.Error("a command could not be encoded", "command", number, "error", err)
+		return
+	}
+	env.Time = time.Now().UnixMilli()
+	out, err := n.consensus.Propose(ctx, env)
+	switch {
+	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, context.Canceled):
+	case err != nil:
+		n.log.Error("a command was not committed", "command", number, "error", err)
+	case out.Code != wire.OK:
+		n.log.Debug("a command was overtaken", "command", number, "reason", out.Error)
+	}
+}
+
+// meet joins the others' gossip, and again whenever this node knows only itself.
+func (n *Node) meet(ctx context.Context) {
+	ticker := time.NewTicker(rejoinEvery)
+	defer ticker.Stop()
+	for {
+		if len(n.cfg.Join) > 0 && len(n.gossip.Members()) < 2 {
+			if err := n.gossip.Join(n.cfg.Join...); err != nil {
+				n.log.Debug("nobody to gossip with yet", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

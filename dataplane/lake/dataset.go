@@ -1,0 +1,232 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"cohort/dataplane"
+)
+
+// Events collects events. Equal texts are kept once, so that a row costs about
+// a hundred bytes; all rows are held until the dataset is written.
+type Events struct {
+	rows  []dataplane.Event
+	texts map[string]string
+}
+
+// NewEvents returns an empty collection.
+func NewEvents() *Events { return &Events{texts: map[string]string{}} }
+
+// Add takes an event.
+func (e *Events) Add(v dataplane.Event) error {
+	if v.Student == "" || len(v.Student) > dataplane.MaxStudent {
+		return fmt.Errorf("a masked student id of %d bytes", len(v.Student))
+	}
+	v.Student, v.Item, v.Skill = e.text(v.Student), e.text(v.Item), e.text(v.Skill)
+	e.rows = append(e.rows, v)
+	return nil
+}
+
+func (e *Events) text(s string) string {
+	if kept, ok := e.texts[s]; ok {
+		return kept
+	}
+	e.texts[s] = s
+	return s
+}
+
+// Len is the number of events.
+func (e *Events) Len() int { return len(e.rows) }
+
+// Manifest is a dataset's; the hash of its JSON is the dataset's ID. It names
+// nothing but content, so the same events under the same key have one ID.
+type Manifest struct {
+	Version  int      `json:"version"`
+	Mask     string   `json:"mask"` // fingerprint of the mask key
+	Events   int64    `json:"events"`
+	Students int64    `json:"students"`
+	Skills   []string `json:"skills"` // shortlex order
+	Parts    []Part   `json:"parts"`
+}
+
+// Part is one Parquet blob of a dataset.
+type Part struct {
+	Hash   string `json:"hash"` // empty when the part holds no events
+	Bytes  int64  `json:"bytes"`
+	Events int64  `json:"events"`
+}
+
+// WriteDataset stores events as Parquet, part = hash(student) mod Parts, in
+// canonical order: the order they came in leaves no trace.
+func WriteDataset(ctx context.Context, b Blobs, ev *Events, mask string) (m *Manifest, id string, err error) {
+	parts := make([][]dataplane.Event, dataplane.Parts)
+	skills, students := map[string]bool{}, map[string]bool{}
+	for _, e := range ev.rows {
+		k := dataplane.StudentShard(e.Student, dataplane.Parts)
+		parts[k] = append(parts[k], e)
+		skills[e.Skill] = true
+		students[e.Student] = true
+	}
+	m = &Manifest{Version: manifestVersion, Mask: mask, Events: int64(len(ev.rows)), Students: int64(len(students)), Skills: sorted(skills)}
+	for _, rows := range parts {
+		p := Part{Events: int64(len(rows))}
+		if len(rows) > 0 {
+			slices.SortFunc(rows, dataplane.Compare)
+			data, err := encodeParquet(rows)
+			if err != nil {
+				return nil, "", err
+			}
+			p.Bytes = int64(len(data))
+			if p.Hash, err = Write(ctx, b, data); err != nil {
+				return nil, "", err
+			}
+		}
+		m.Parts = append(m.Parts, p)
+	}
+	id, err = writeJSON(ctx, b, m)
+	return m, id, err
+}
+
+// sorted lists a set in shortlex order.
+func sorted(set map[string]bool) []string {
+	all := make([]string, 0, len(set))
+	for s := range set {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, dataplane.Shortlex)
+	return all
+}
+
+// ReadManifest reads a dataset's manifest.
+func ReadManifest(ctx context.Context, b Blobs, id string) (*Manifest, error) {
+	return readJSON(ctx, b, "dataset", id, func(m *Manifest) int { return m.Version })
+}
+
+// ReadEvents visits a dataset's events, part by part in canonical order.
+func ReadEvents(ctx context.Context, b Blobs, id string, visit func(dataplane.Event) error) error {
+	m, err := ReadManifest(ctx, b, id)
+	if err != nil {
+		return err
+	}
+	for k, p := range m.Parts {
+		if p.Hash == "" {
+			continue
+		}
+		data, err := Read(ctx, b, p.Hash)
+		if err != nil {
+			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
+		}
+		if err := decodeParquet(ctx, data, visit); err != nil {
+			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
+		}
+	}
+	return nil
+}
+
+// eventSchema is the columns of a dataset's files.
+func eventSchema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		{Name: "student", Type: arrow.BinaryTypes.String},
+		{Name: "time", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "id", Type: arrow.BinaryTypes.String},
+		{Name: "item", Type: arrow.BinaryTypes.String},
+		{Name: "skill", Type: arrow.BinaryTypes.String},
+		{Name: "correct", Type: arrow.FixedWidthTypes.Boolean},
+	}, nil)
+}
+
+// zstdLevel is pinned: another level would be other bytes, and another ID.
+const zstdLevel = 3
+
+func encodeParquet(rows []dataplane.Event) ([]byte, error) {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, eventSchema())
+	defer b.Release()
+	text := func(k int) *array.StringBuilder { return b.Field(k).(*array.StringBuilder) }
+	for _, e := range rows {
+		text(0).Append(e.Student)
+		b.Field(1).(*array.Int64Builder).Append(e.Time)
+		text(2).Append(e.ID)
+		text(3).Append(e.Item)
+		text(4).Append(e.Skill)
+		b.Field(5).(*array.BooleanBuilder).Append(e.Correct)
+	}
+	rec := b.NewRecord()
+	defer rec.Release()
+	var out bytes.Buffer
+	props := parquet.NewWriterProperties(
+		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"))
+	w, err := pqarrow.NewFileWriter(eventSchema(), &out, props, pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, fmt.Errorf("open Parquet writer: %w", err)
+	}
+	if err := w.Write(rec); err != nil {
+		return nil, fmt.Errorf("write Parquet: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("close Parquet: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func decodeParquet(ctx context.Context, data []byte, visit func(dataplane.Event) error) (err error) {
+	defer func() { // the library panics on some malformed files
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: Parquet: %v", ErrCorrupt, p)
+		}
+	}()
+	f, err := file.NewParquetReader(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if err != nil {
+		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	t, err := r.ReadTable(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	defer t.Release()
+	if !sameFields(t.Schema(), eventSchema()) {
+		return fmt.Errorf("%w: columns %v", ErrCorrupt, t.Schema())
+	}
+	batches := array.NewTableReader(t, 0)
+	defer batches.Release()
+	for batches.Next() {
+		if err := visitRecord(batches.Record(), visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sameFields(a, b *arrow.Schema) bool {
+	return slices.EqualFunc(a.Fields(), b.Fields(), func(x, y arrow.Field) bool {
+		return x.Name == y.Name && arrow.TypeEqual(x.Type, y.Type)
+	})
+}
+
+func visitRecord(rec arrow.Record, visit func(dataplane.Event) error) error {
+	text := func(k int) *array.String { return rec.Column(k).(*array.String) }
+	times, correct := rec.Column(1).(*array.Int64), rec.Column(5).(*array.Boolean)
+	for row := range int(rec.NumRows()) {
+		err := visit(dataplane.Event{
+			Student: text(0).Value(row), Time: times.Value(row), ID: text(2).Value(row),
+			Item: text(3).Value(row), Skill: text(4).Value(row), Correct: correct.Value(row),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
