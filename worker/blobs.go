@@ -92,7 +92,10 @@ func (p *patient) open(ctx context.Context, hash string) (rc io.ReadCloser, err 
 		rc, err = p.blobs.Get(ctx, hash)
 		return err
 	})
-	return rc, err
+	if err != nil {
+		return nil, err
+	}
+	return lake.Verify(rc, hash), nil
 }
 
 // patientReader reads a blob once, over as many connections as it takes.

@@ -30,6 +30,7 @@ type cluster struct {
 	index       uint64
 	down        bool
 	lease       time.Duration
+	stream      string // address that workers are told
 	sessions    []string
 	nodes       []wire.Node
 	assignments map[string]wire.Assignment
@@ -98,7 +99,7 @@ func (c *cluster) Register(ctx context.Context, n wire.Node) (wire.RegisterReply
 	c.gone = false
 	c.sessions = append(c.sessions, n.Session)
 	c.nodes = append(c.nodes, n)
-	return wire.RegisterReply{Index: c.index, LeaseMS: c.lease.Milliseconds()}, nil
+	return wire.RegisterReply{Index: c.index, Stream: c.stream, LeaseMS: c.lease.Milliseconds()}, nil
 }
 
 func (c *cluster) Tasks(ctx context.Context, _, session string, index uint64, wait time.Duration) (wire.TasksReply, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
+	"cohort/dataplane/stream"
 )
 
 // gradebook is an event log of simulated students.
@@ -72,7 +74,7 @@ func give(t *testing.T, clusters []*cluster, nodes []*Node, s wire.Stage, settin
 }
 
 // wholeJob runs a whole job on so many workers, import to test, over TCP.
-func wholeJob(t *testing.T, workers int) (weights string, tested wire.TaskResult) {
+func wholeJob(t *testing.T, workers int, url string) (weights string, tested wire.TaskResult) {
 	t.Helper()
 	blobs := lake.NewMemory()
 	events, _, err := blobs.Put(t.Context(), strings.NewReader(gradebook()))
@@ -83,6 +85,7 @@ func wholeJob(t *testing.T, workers int) (weights string, tested wire.TaskResult
 	var nodes []*Node
 	for k := range workers {
 		c := newCluster()
+		c.stream = url
 		cfg := config(t, c)
 		cfg.ID, cfg.Blobs = fmt.Sprint("w", k), blobs
 		if cfg.Listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
@@ -125,8 +128,13 @@ func wholeJob(t *testing.T, workers int) (weights string, tested wire.TaskResult
 
 func TestAJobGivesTheSameWeightsOnOneAndOnThreeWorkers(t *testing.T) {
 	t.Parallel()
-	one, tested := wholeJob(t, 1)
-	three, again := wholeJob(t, 3)
+	server, err := stream.StartServer(t.Context(), stream.ServerConfig{Dir: t.TempDir(), Host: "127.0.0.1", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	one, tested := wholeJob(t, 1, "nats://127.0.0.1:1") // nobody there: the lake is enough
+	three, again := wholeJob(t, 3, server.URL())
 	if one == "" || one != three || string(tested.Result) != string(again.Result) {
 		t.Errorf("hash %q and %q; tests %s and %s", one, three, tested.Result, again.Result)
 	}

@@ -314,3 +314,58 @@ func TestStartNamesEveryFault(t *testing.T) {
 		t.Errorf("bad folder: %v", err)
 	}
 }
+
+func TestATaskWaitsForItsEarlierRunHere(t *testing.T) {
+	simulated(t, func(t *testing.T, c *cluster) {
+		n := begin(t, c)
+		defer end(t, c, n)
+		if err := n.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		nothing := func(error) {}
+		slow := &task{lease: newLease(), revoke: nothing, stop: nothing, done: make(chan struct{})}
+		n.mu.Lock()
+		n.tasks["job/noop/0"] = slow // a run that takes its time to end
+		n.mu.Unlock()
+		c.assign("job/noop/0", wire.StageNoop, wire.Batch, "")
+		pass(time.Minute)
+		if len(c.results) != 0 {
+			t.Error("two runs of a task at the same time")
+		}
+		close(slow.done)
+		c.until(t, "a result", func() bool { return len(c.results) == 1 })
+	})
+}
+
+// slowRenewal answers renewals late.
+type slowRenewal struct{ *cluster }
+
+func (s slowRenewal) Renew(ctx context.Context, node string, r wire.RenewRequest) (wire.RenewReply, error) {
+	reply, err := s.cluster.Renew(ctx, node, r)
+	pass(2 * time.Second)
+	return reply, err
+}
+
+func TestALeaseCountsFromTheSendingOfItsRenewal(t *testing.T) {
+	simulated(t, func(t *testing.T, c *cluster) {
+		cfg := config(t, c)
+		cfg.API = slowRenewal{c}
+		n, err := Start(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(t, c, n)
+		c.assign("job/idle/0", wire.StageIdle, wire.Service, "")
+		c.until(t, "a renewal", func() bool { return len(c.renewed) == 1 })
+		sent := time.Now()
+		c.do(func() { c.down = true })
+		pass(4 * time.Second)
+		if live, _ := n.held()[0].lease.live(); !live {
+			t.Errorf("no lease %s after its renewal was sent", time.Since(sent))
+		}
+		pass(time.Second)
+		if live, _ := n.held()[0].lease.live(); live {
+			t.Errorf("a lease %s after its renewal was sent", time.Since(sent))
+		}
+	})
+}

@@ -75,6 +75,18 @@ func TestLastingErrorsOfBlobsComeAtOnce(t *testing.T) {
 	}
 }
 
+func TestACorruptBlobIsFound(t *testing.T) {
+	t.Parallel()
+	m := &memory{blobs: map[string][]byte{"feed": []byte("not what hashes to feed")}}
+	rc, err := newPatient(m).Get(t.Context(), "feed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(rc); !errors.Is(err, lake.ErrCorrupt) {
+		t.Errorf("read: %v", err)
+	}
+}
+
 func TestAStoreThatStaysBrokenIsBelieved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

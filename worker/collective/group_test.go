@@ -145,6 +145,18 @@ func TestAKilledMemberEndsTheRoundAtOnceForAll(t *testing.T) {
 	}
 }
 
+// A member that has lost another tells the third whom to blame.
+func TestTheCulpritIsNamedNotTheMessenger(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, true)
+	defer c.close(t)
+	groups := c.join(t, 1)
+	defer closeAll(t, groups)
+	groups[2].fail(&PeerLostError{Rank: 0, Task: "job/train/0", Err: errors.New("reset")})
+	blames(t, 1, groups[1].Reduce(t.Context(), 1, 1, make([]int64, 9)), 0)
+	blames(t, 0, groups[0].Reduce(t.Context(), 1, 1, make([]int64, 9)), 2) // it knows itself alive
+}
+
 func TestALossIsSeenWhileComputing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3, true)

@@ -92,8 +92,21 @@ func TestOldRoundsAreFenced(t *testing.T) {
 	// A late caller of an older round is turned away by member 0's hub.
 	late := &cluster{hubs: newCluster(t, 2, true).hubs, addrs: c.addrs, dial: c.dial, timings: c.timings}
 	defer late.close(t)
-	_, err := Join(t.Context(), late.config(1, 4))
-	blames(t, 1, err, 0)
+	_, lost := Join(t.Context(), late.config(1, 4))
+	blames(t, 1, lost, 0)
+	conn, err := dialTCP(t.Context(), c.addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(conn)
+	if _, err := io.WriteString(conn, frameOf(header{kind: kindHello, stage: stageKey("job", "train"), round: 4, rank: 1})); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 2*time.Second, func() { // at once, not when it has waited in vain
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("read: %v", err)
+		}
+	})
 	closeAll(t, c.join(t, 6))
 }
 

@@ -53,12 +53,9 @@ func publish(ctx context.Context, env Env, set *lake.ShardSet, id string) error 
 		if err != nil {
 			return err
 		}
-		var messages [][]byte
-		for _, m := range shard.Messages {
-			if m.Bytes > int64(len(all)) {
-				return fmt.Errorf("shard %d is shorter than its messages", k)
-			}
-			messages, all = append(messages, all[:m.Bytes]), all[m.Bytes:]
+		messages, err := shard.Cut(all)
+		if err != nil {
+			return fmt.Errorf("shard %d: %w", k, err)
 		}
 		if err := env.Stream.PublishShard(ctx, id, k, messages); err != nil {
 			return err

@@ -65,7 +65,7 @@ func settings[T any](s wire.Stage) (t T, err error) {
 
 // inputf is an error of the job itself.
 func inputf(format string, args ...any) error {
-	return &source.InputError{Text: fmt.Sprintf(format, args...)}
+	return &source.InputError{File: "job file", Text: fmt.Sprintf(format, args...)}
 }
 
 // result encodes what a stage tells the job.

@@ -11,9 +11,11 @@ import (
 
 	"cohort/coordinator/wire"
 	"cohort/dataplane"
+	"cohort/dataplane/lake"
 	"cohort/dataplane/source"
 	"cohort/dkt"
 	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
 	"cohort/kernels"
 	"cohort/worker/collective"
 )
@@ -352,5 +354,44 @@ func TestTheWeightsAreTestedBesideTheBaselines(t *testing.T) {
 	r.school.skills = 6
 	if _, err := Test(t.Context(), r.env(0), a); CauseOf(err) != wire.CauseFatal {
 		t.Errorf("weights of five skills tested on six: %v", err)
+	}
+}
+
+func TestAFoldTableDealsTheStudents(t *testing.T) {
+	t.Parallel()
+	r := newRound(t, 1, newSchool(60))
+	folds := lake.NewFolds("mask")
+	for k, h := range r.school.histories[:59] {
+		if err := folds.Set(h.Student, k%4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hash, err := lake.WriteFolds(t.Context(), r.blobs, folds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]string{"shards": "x", "folds": hash}
+	split := wire.Split{File: "folds", Column: "fold", Test: 1, Valid: 2}
+	if _, err := load(t.Context(), r.env(0), in, split, 20); err == nil || CauseOf(err) != wire.CauseFatal ||
+		!strings.Contains(err.Error(), "1 of 60 students") || !strings.Contains(err.Error(), r.school.histories[59].Student) {
+		t.Errorf("a student without a fold: %v", err)
+	}
+	r.school.histories = r.school.histories[:59]
+	c, err := load(t.Context(), r.env(0), in, split, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range map[sequence.Part]int{sequence.Train: 29, sequence.Valid: 15, sequence.Test: 15} {
+		if got := len(c.parts[part].Seqs); got != want {
+			t.Errorf("%d students in %s, want %d", got, part, want)
+		}
+	}
+	split.Valid = 9
+	if _, err := load(t.Context(), r.env(0), in, split, 20); err == nil || !strings.Contains(err.Error(), "valid part (valid: fold 9 of column fold)") {
+		t.Errorf("no student in a fold: %v", err)
+	}
+	in["folds"] = "feed"
+	if _, err := load(t.Context(), r.env(0), in, split, 20); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("no fold table: %v", err)
 	}
 }

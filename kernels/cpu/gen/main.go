@@ -196,14 +196,18 @@ func (a *assembler) gated(rows int) {
 	a.close(rows)
 }
 
-// sigmoid turns register x into its sigmoid; t0 … t3 are scratch.
-func (a *assembler) sigmoid(x string, t [4]string) {
-	a.spread(-kernels.SigmoidLimit, t[0])
-	a.op("VMAXPS %s, %s, %s", x, t[0], t[0]) // a NaN of x passes
-	a.spread(kernels.SigmoidLimit, t[1])
-	a.op("VMINPS %s, %s, %s", t[0], t[1], t[0])
-	a.spread(float32(math.Copysign(0, -1)), t[1])
-	a.op("VXORPS %s, %s, %s", t[1], t[0], t[0]) // y
+// scratch are registers that sigmoid and tanh may spoil.
+type scratch [8]string
+
+func scratchFrom(y int) (t scratch) {
+	for k := range t {
+		t[k] = fmt.Sprintf("Y%d", y+k)
+	}
+	return t
+}
+
+// exp leaves e^t[0] in t[2]; it spoils t[0] to t[3].
+func (a *assembler) exp(t scratch) {
 	a.spread(kernels.ExpMagic, t[1])
 	a.spread(kernels.ExpLog2E, t[2])
 	a.op("VFMADD231PS %s, %s, %s", t[0], t[2], t[1]) // t = y·log2e + magic
@@ -217,11 +221,61 @@ func (a *assembler) sigmoid(x string, t [4]string) {
 	poly := kernels.ExpPoly()
 	a.chain(poly[:], t[0], t[2], t[3])
 	a.op("VPADDD %s, %s, %s", t[1], t[2], t[2])
+}
+
+// limit puts x, clamped to ±limit, into to; a NaN of x passes.
+func (a *assembler) limit(x string, limit float32, to, t string) {
+	a.spread(-limit, to)
+	a.op("VMAXPS %s, %s, %s", x, to, to)
+	a.spread(limit, t)
+	a.op("VMINPS %s, %s, %s", to, t, to)
+}
+
+// keepNaN blends y into x where x is a number.
+func (a *assembler) keepNaN(x, y, t string) {
+	a.op("VCMPPS $3, %s, %s, %s", x, x, t)
+	a.op("VBLENDVPS %s, %s, %s, %s", t, x, y, x)
+}
+
+// sigmoid turns register x into its sigmoid.
+func (a *assembler) sigmoid(x string, t scratch) {
+	a.limit(x, kernels.SigmoidLimit, t[0], t[1])
+	a.spread(float32(math.Copysign(0, -1)), t[1])
+	a.op("VXORPS %s, %s, %s", t[1], t[0], t[0])
+	a.exp(t)
 	a.spread(1, t[1])
 	a.op("VADDPS %s, %s, %s", t[2], t[1], t[2])
 	a.op("VDIVPS %s, %s, %s", t[2], t[1], t[2])
-	a.op("VCMPPS $3, %s, %s, %s", x, x, t[1])
-	a.op("VBLENDVPS %s, %s, %s, %s", t[1], x, t[2], x)
+	a.keepNaN(x, t[2], t[1])
+}
+
+// tanh turns register x into its hyperbolic tangent: both forms' numerators and
+// denominators, one division.
+func (a *assembler) tanh(x string, t scratch) {
+	a.limit(x, kernels.TanhLimit, t[4], t[1])
+	a.op("VPCMPEQD %s, %s, %s", t[5], t[5], t[5])
+	a.op("VPSRLD $1, %s, %s", t[5], t[5])
+	a.op("VANDPS %s, %s, %s", t[5], t[4], t[4]) // a = |x|
+	a.op("VADDPS %s, %s, %s", t[4], t[4], t[0])
+	a.exp(t)
+	a.spread(1, t[7])
+	a.op("VADDPS %s, %s, %s", t[2], t[7], t[6]) // e^2a + 1
+	a.op("VMULPS %s, %s, %s", t[4], t[4], t[0]) // a²
+	odd, even := kernels.TanhOdd(), kernels.TanhEven()
+	a.chain(odd[:], t[0], t[1], t[3])
+	a.chain(even[:], t[0], t[2], t[3])
+	a.op("VMULPS %s, %s, %s", t[1], t[4], t[1])
+	a.spread(kernels.TanhSplit, t[3])
+	a.op("VCMPPS $1, %s, %s, %s", t[3], t[4], t[3]) // below the split
+	a.spread(-2, t[0])
+	a.op("VBLENDVPS %s, %s, %s, %s", t[3], t[1], t[0], t[0])
+	a.op("VBLENDVPS %s, %s, %s, %s", t[3], t[2], t[6], t[6])
+	a.op("VDIVPS %s, %s, %s", t[6], t[0], t[0])
+	a.op("VANDNPS %s, %s, %s", t[7], t[3], t[7]) // 1 from the split on, 0 below
+	a.op("VADDPS %s, %s, %s", t[7], t[0], t[0])
+	a.op("VANDNPS %s, %s, %s", x, t[5], t[5]) // the sign of x
+	a.op("VORPS %s, %s, %s", t[5], t[0], t[0])
+	a.keepNaN(x, t[0], t[1])
 }
 
 // chain evaluates a polynomial, highest power first, at register v into out.
@@ -231,20 +285,6 @@ func (a *assembler) chain(c []float32, v, out, scratch string) {
 		a.spread(k, scratch)
 		a.op("VFMADD213PS %s, %s, %s", scratch, v, out)
 	}
-}
-
-// tanh turns register x into its hyperbolic tangent.
-func (a *assembler) tanh(x string, t [4]string) {
-	a.spread(-kernels.TanhLimit, t[0])
-	a.op("VMAXPS %s, %s, %s", x, t[0], x)
-	a.spread(kernels.TanhLimit, t[0])
-	a.op("VMINPS %s, %s, %s", x, t[0], x)
-	a.op("VMULPS %s, %s, %s", x, x, t[0])
-	odd, even := kernels.TanhOdd(), kernels.TanhEven()
-	a.chain(odd[:], t[0], t[1], t[3])
-	a.chain(even[:], t[0], t[2], t[3])
-	a.op("VMULPS %s, %s, %s", t[1], x, x)
-	a.op("VDIVPS %s, %s, %s", t[2], x, x)
 }
 
 // loop8 repeats body for CX groups of 8 floats at byte offset BX.
@@ -278,15 +318,15 @@ func (a *assembler) forward() {
 	a.op("MOVQ 32(AX), R12")
 	a.op("MOVQ 40(AX), R13")
 	a.op("MOVQ 48(AX), CX")
-	scratch := [4]string{"Y8", "Y9", "Y10", "Y11"}
+	spoilt := scratchFrom(8)
 	a.loop8(func() {
 		for k, p := range []string{"SI", "R8", "R9", "R10"} {
 			y := fmt.Sprintf("Y%d", k)
 			a.op("VMOVUPS (%s)(BX*1), %s", p, y)
 			if k == 2 {
-				a.tanh(y, scratch)
+				a.tanh(y, spoilt)
 			} else {
-				a.sigmoid(y, scratch)
+				a.sigmoid(y, spoilt)
 			}
 			a.op("VMOVUPS %s, (%s)(BX*1)", y, p)
 		}
@@ -297,7 +337,7 @@ func (a *assembler) forward() {
 		a.op("VFMADD231PS Y1, Y5, Y4")
 		a.label("first")
 		a.op("VMOVUPS Y4, (R11)(BX*1)")
-		a.tanh("Y4", scratch)
+		a.tanh("Y4", spoilt)
 		a.op("VMOVUPS Y4, (R12)(BX*1)")
 		a.op("VMULPS Y4, Y3, Y4")
 		a.op("VMOVUPS Y4, (R13)(BX*1)")
@@ -362,15 +402,15 @@ func (a *assembler) activate() {
 	a.op("MOVQ 0(AX), SI")
 	a.op("MOVQ 8(AX), CX")
 	a.op("MOVQ 16(AX), DX")
-	scratch := [4]string{"Y8", "Y9", "Y10", "Y11"}
+	spoilt := scratchFrom(8)
 	a.loop8(func() {
 		a.op("VMOVUPS (SI)(BX*1), Y0")
 		a.op("TESTQ DX, DX")
 		a.op("JNZ tanh")
-		a.sigmoid("Y0", scratch)
+		a.sigmoid("Y0", spoilt)
 		a.op("JMP put")
 		a.label("tanh")
-		a.tanh("Y0", scratch)
+		a.tanh("Y0", spoilt)
 		a.label("put")
 		a.op("VMOVUPS Y0, (SI)(BX*1)")
 	})
