@@ -202,8 +202,13 @@ func TestJobRunUploadsSubmitsAndFollows(t *testing.T) {
 	t.Parallel()
 	training := func(done int64, auc float64) func(*wire.JobView) {
 		return func(j *wire.JobView) {
-			j.Epochs, j.Loss, j.ValidAUC, j.Rate = 2, 0.5, auc, 54321
-			j.Progress = []wire.Progress{{Task: "j/train/0", Epoch: 1, Epochs: 2, Done: done, Total: 20}}
+			j.Progress = []wire.Progress{
+				{Task: "j/train/0", Epoch: 1, Epochs: 2, Done: done, Total: 20, Loss: 0.5, ValidAUC: auc, Rate: 54321},
+				{Task: "j/train/1", Epoch: 1, Epochs: 2, Done: done - 1, Total: 20},
+			}
+			if auc == 0 {
+				j.Progress[0].Message = "validating"
+			}
 			j.Stages = []wire.StageView{{Stage: wire.Stage{Name: "import", Status: wire.Done, Started: 1000, Ended: 3000}}, {Stage: wire.Stage{Name: "train", Status: wire.Running}}}
 		}
 	}
@@ -217,11 +222,11 @@ func TestJobRunUploadsSubmitsAndFollows(t *testing.T) {
 	events := write(t, "e.csv", "h\n1\n")
 	f, url := newFake(t, map[string][]any{
 		"POST /v1/jobs": {wire.SubmitReply{ID: "j"}},
-		"GET /v1/jobs/j": {
-			job("j", wire.Pending, func(j *wire.JobView) { j.Reason = "no worker is free" }),
-			job("j", wire.Running, training(5, 0)), job("j", wire.Running, training(10, 0.7)),
+		"GET /v1/jobs/j": append(
+			repeat[any](job("j", wire.Pending, func(j *wire.JobView) { j.Reason = "no worker is free" }), 6),
+			job("j", wire.Running, training(5, 0)), job("j", wire.Running, training(10, 0)), job("j", wire.Running, training(10, 0.7)),
 			job("j", wire.Running, training(12, 0.7)), job("j", wire.Running, training(20, 0.72)), job("j", wire.Done, ended),
-		},
+		),
 	})
 	f.mu.Lock()
 	hash := sha(t, events)

@@ -90,15 +90,23 @@ func fraction(reports []wire.Progress) float64 {
 	return sum / float64(max(1, len(reports)))
 }
 
-// finished counts the whole epochs behind a report.
-func finished(reports []wire.Progress) int {
-	most := 0
-	for _, r := range reports {
-		if r.Total > 0 {
-			most = max(most, int(r.Done*int64(r.Epochs)/r.Total))
+// finished is the report that is furthest, and the whole epochs behind it. Its
+// loss and AUC are the last finished epoch's: while the newest one is being
+// validated, still the one before.
+func finished(reports []wire.Progress) (r wire.Progress, epochs int) {
+	for _, q := range reports {
+		if q.Done >= r.Done {
+			r = q
 		}
 	}
-	return most
+	if r.Total <= 0 {
+		return r, 0
+	}
+	epochs = int(r.Done * int64(r.Epochs) / r.Total)
+	if r.Message == "validating" {
+		epochs--
+	}
+	return r, epochs
 }
 
 // reportsOf are the reports of one stage's tasks.
@@ -117,17 +125,39 @@ func within(task, stage string) bool {
 	return len(task) > len(stage) && task[:len(stage)] == stage && task[len(stage)] == '/'
 }
 
-// figures are loss, AUC and speed of a job, as far as it has them.
-func figures(j wire.JobView) []string {
+// figures are loss, AUC and speed of a task, as far as it has them.
+func figures(r wire.Progress) []string {
 	var f []string
-	if j.Loss != 0 {
-		f = append(f, fmt.Sprintf("loss %.4f", j.Loss))
+	if r.Loss != 0 {
+		f = append(f, fmt.Sprintf("loss %.4f", r.Loss))
 	}
-	if j.ValidAUC != 0 {
-		f = append(f, fmt.Sprintf("valid AUC %.4f", j.ValidAUC))
+	if r.ValidAUC != 0 {
+		f = append(f, fmt.Sprintf("valid AUC %.4f", r.ValidAUC))
 	}
-	if j.Rate > 0 {
-		f = append(f, grouped(int64(j.Rate))+" answers/s")
+	if r.Rate > 0 {
+		f = append(f, grouped(int64(r.Rate))+" answers/s")
 	}
 	return f
+}
+
+// idleFor is how long a job must have waited before its reason is said.
+const idleFor = time.Second
+
+// A patience holds back reasons that are gone in a moment.
+type patience struct {
+	reason string
+	since  time.Time
+	said   bool
+}
+
+// due answers the reason that a job waits for, once, when it has lasted.
+func (p *patience) due(j wire.JobView, now time.Time) (reason string, ok bool) {
+	if j.Reason != p.reason {
+		*p = patience{reason: j.Reason, since: now}
+	}
+	if p.reason == "" || p.said || j.Status.Final() || len(j.Progress) > 0 || now.Sub(p.since) < idleFor {
+		return "", false
+	}
+	p.said = true
+	return "waiting: " + oneLine(p.reason), true
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ const barUnits = 10000 // a bar's resolution
 type bars struct {
 	progress *mpb.Progress
 	stages   map[string]*stageBar
-	reason   string
+	wait     patience
 }
 
 func newBars(w io.Writer, color bool) *bars {
@@ -40,10 +39,9 @@ func (b *bars) end() {
 }
 
 func (b *bars) show(j wire.JobView) {
-	if j.Reason != b.reason && j.Reason != "" && !j.Status.Final() {
-		b.say("waiting: " + oneLine(j.Reason))
+	if reason, ok := b.wait.due(j, time.Now()); ok {
+		b.say(reason)
 	}
-	b.reason = j.Reason
 	for _, s := range j.Stages {
 		if s.Status == wire.Pending {
 			continue
@@ -100,7 +98,7 @@ func (s *stageBar) show(j wire.JobView, v wire.StageView) {
 		}
 	case len(reports) > 0:
 		done = fraction(reports)
-		parts = s.running(j, reports[0], done)
+		parts = s.running(reports, done)
 	case v.Reason != "":
 		parts = append(parts, oneLine(v.Reason))
 	}
@@ -110,21 +108,22 @@ func (s *stageBar) show(j wire.JobView, v wire.StageView) {
 	s.bar.SetCurrent(int64(done * barUnits))
 }
 
-func (s *stageBar) running(j wire.JobView, r wire.Progress, done float64) []string {
+func (s *stageBar) running(reports []wire.Progress, done float64) []string {
 	if s.first == 0 {
 		s.first, s.start = done, time.Now()
 	}
+	r, _ := finished(reports)
 	var parts []string
 	switch {
 	case r.Epochs > 0:
-		parts = append(append(parts, fmt.Sprintf("epoch %d/%d", r.Epoch, r.Epochs)), figures(j)...)
+		parts = append([]string{fmt.Sprintf("epoch %d/%d", r.Epoch, r.Epochs)}, figures(r)...)
 	case r.Message != "":
-		parts = append(parts, oneLine(r.Message))
+		parts = []string{oneLine(r.Message)}
 	}
 	if left := s.left(done); left != "" {
 		parts = append(parts, left)
 	}
-	return strings.Split(strings.Join(parts, "\x00"), "\x00")
+	return parts
 }
 
 // left is the time left at the pace so far; early stopping may make it less.

@@ -13,9 +13,8 @@ import (
 type plain struct {
 	w      io.Writer
 	stages map[string]string // name → what was last said of it
-	reason string
-	epoch  int     // the last one said
-	auc    float64 // of that epoch
+	wait   patience
+	epoch  int // the last one said
 }
 
 func newPlain(w io.Writer) *plain { return &plain{w: w, stages: map[string]string{}} }
@@ -25,25 +24,23 @@ func (p *plain) say(text string) { fmt.Fprintln(p.w, text) }
 func (p *plain) end() {}
 
 func (p *plain) show(j wire.JobView) {
-	if j.Reason != p.reason && j.Reason != "" && !j.Status.Final() {
-		p.say("waiting: " + oneLine(j.Reason))
+	if reason, ok := p.wait.due(j, time.Now()); ok {
+		p.say(reason)
 	}
-	p.reason = j.Reason
 	for _, s := range j.Stages {
 		p.stage(s)
 	}
 	p.epochs(j)
 }
 
-// epochs says a finished epoch once its figures are in: they follow the count
-// of steps by the time that validation takes.
+// epochs says the newest finished epoch.
 func (p *plain) epochs(j wire.JobView) {
-	n := finished(j.Progress)
-	if n <= p.epoch || j.ValidAUC == 0 || j.ValidAUC == p.auc {
+	r, n := finished(j.Progress)
+	if n <= p.epoch {
 		return
 	}
-	p.epoch, p.auc = n, j.ValidAUC
-	p.say(strings.Join(append([]string{fmt.Sprintf("epoch %d/%d", n, j.Epochs)}, figures(j)...), "  "))
+	p.epoch = n
+	p.say(strings.Join(append([]string{fmt.Sprintf("epoch %d/%d", n, r.Epochs)}, figures(r)...), "  "))
 }
 
 func (p *plain) stage(s wire.StageView) {

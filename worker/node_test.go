@@ -148,7 +148,6 @@ func TestARevokedTaskPublishesNothing(t *testing.T) {
 				if err := n.Ready(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				c.lost = nil
 				token := c.assign("job/idle/0", wire.StageIdle, wire.Service, "")
 				c.until(t, "a lease", func() bool { return len(c.renewed) == 1 })
 				held := n.held()

@@ -13,6 +13,7 @@ const maxContributions = 1 << 17
 
 var (
 	contentHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	plainName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	scheme      = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://`)
 )
 
@@ -42,14 +43,15 @@ func (d *decoder) checkSpec(s *Spec) {
 	}
 }
 
+// checkName keeps names fit for ids, paths and URLs.
 func (d *decoder) checkName(path, name string) {
 	switch {
 	case name == "":
 		d.at(path, "is missing")
-	case len(name) > 128:
-		d.at(path, "has %d bytes; at most 128 are allowed", len(name))
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }):
-		d.at(path, "%q has characters that don't print", name)
+	case len(name) > 64:
+		d.at(path, "has %d bytes; at most 64 are allowed", len(name))
+	case !plainName.MatchString(name):
+		d.at(path, "%q: want letters, digits, dots, dashes and underscores, a letter or digit first", name)
 	}
 }
 

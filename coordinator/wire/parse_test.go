@@ -101,7 +101,7 @@ func TestTextReadsBackTheSame(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		spec := wire.DefaultSpec()
-		spec.Name = rapid.StringMatching(`[a-z0-9 :#'"{}\[\]-]{1,20}`).Draw(t, "name")
+		spec.Name = rapid.StringMatching(`[a-zA-Z0-9][a-z0-9._-]{0,20}`).Draw(t, "name")
 		spec.Data.Events = rapid.StringMatching(`[a-z/. :#'"]{1,20}x`).Draw(t, "events")
 		spec.Data.Window = rapid.IntRange(2, 500).Draw(t, "window")
 		spec.Data.Columns.Correct.Drop = rapid.SliceOfN(rapid.StringMatching(`[A-Z~ ]{0,5}`), 1, 3).Draw(t, "drop")
@@ -124,8 +124,8 @@ func TestTextReadsBackTheSame(t *testing.T) {
 
 func TestSetLaysValuesOverTheFile(t *testing.T) {
 	t.Parallel()
-	s := parse(t, small+"train: {epochs: 9, seed: 3}\nmodel:\n", "train.epochs=2", "model.hidden=8", "split.test=0.3", "name=b c", "data.columns.correct=ok")
-	if s.Train.Epochs != 2 || s.Train.Seed != 3 || s.Model.Hidden != 8 || s.Split.Test != 0.3 || s.Name != "b c" {
+	s := parse(t, small+"train: {epochs: 9, seed: 3}\nmodel:\n", "train.epochs=2", "model.hidden=8", "split.test=0.3", "name=b-c", "data.columns.correct=ok")
+	if s.Train.Epochs != 2 || s.Train.Seed != 3 || s.Model.Hidden != 8 || s.Split.Test != 0.3 || s.Name != "b-c" {
 		t.Errorf("got %+v", s)
 	}
 }

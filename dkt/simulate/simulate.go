@@ -22,9 +22,9 @@ type Config struct {
 	Seed     uint32
 }
 
-// DefaultConfig is what the demo uses: about 120,000 answers.
+// DefaultConfig is what the demo uses: about 240,000 answers.
 func DefaultConfig() Config {
-	return Config{Students: 2000, Skills: 50, Answers: 60, Seed: 1}
+	return Config{Students: 4000, Skills: 30, Answers: 60, Seed: 1}
 }
 
 // Validate reports every fault.
@@ -69,15 +69,15 @@ type Stats struct {
 const (
 	group      = 5    // skills of a group
 	problems   = 40   // problems of a skill
-	spread     = 0.5  // deviation of general ability, in logits
-	grouped    = 1.3  // deviation of a group ability
+	spread     = 0.3  // deviation of general ability, in logits
+	grouped    = 2.2  // deviation of a group ability
 	hardness   = 0.8  // deviation of a skill's difficulty
-	itemSpread = 0.5  // deviation of a problem's difficulty within its skill
+	itemSpread = 0.3  // deviation of a problem's difficulty within its skill
 	gain       = 0.45 // logits gained by the first practice of a skill
 	ceiling    = 2.0  // most that practice gains
 	fade       = 0.985
-	stay       = 0.75 // chance that the next answer is on the same skill
-	near       = 0.6  // chance that a change of skill stays within the group
+	stay       = 0.6 // chance that the next answer is on the same skill
+	near       = 0.5  // chance that a change of skill stays within the group
 	guess      = 0.08
 )
 
