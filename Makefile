@@ -47,7 +47,7 @@ interop: ## tests against outside programs (none yet)
 	$(GO) test -tags interop ./...
 
 deep: ## exhaustive 2^32 comparison of the elementary functions' paths
-	COHORT_DEEP=1 $(GO) test -count=1 -timeout 60m -run 'Exhaustive' -v ./kernels/kerneltest
+	COHORT_DEEP=1 $(GO) test -count=1 -timeout 60m -run 'Exhaustive' -v ./kernels/cpu
 
 bench: ## benchmarks in Go's format
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/... ./dkt/... ./coordinator/... ./dataplane/... ./worker/...

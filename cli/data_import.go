@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,7 +45,7 @@ func (p *program) dataImport(c *cli.Context) error {
 	spec := wire.DefaultSpec()
 	spec.Kind, spec.Name = "import", c.String("name")
 	if spec.Name == "" {
-		spec.Name, _, _ = strings.Cut(filepath.Base(c.Args().First()), ".")
+		spec.Name = nameOf(c.Args().First())
 	}
 	spec.Data.Events, spec.Data.Columns = c.Args().First(), columnsOf(c)
 	spec.Mask.Key = c.String("mask-key")
@@ -60,6 +62,18 @@ func (p *program) dataImport(c *cli.Context) error {
 		return err
 	}
 	return p.followToEnd(c.Context, api, id)
+}
+
+// nameOf makes a job's name of a file's.
+func nameOf(path string) string {
+	base, _, _ := strings.Cut(filepath.Base(path), ".")
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_') {
+			return r
+		}
+		return '-'
+	}, base), "-_")
+	return cmp.Or(name[:min(len(name), 64)], "events")
 }
 
 // checked holds a specification made of flags to the rules of a job file.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cohort/cli"
 	"cohort/coordinator/wire"
@@ -28,7 +29,9 @@ type outcome struct {
 // environment.
 func cohort(t *testing.T, stdin string, env []string, args ...string) outcome {
 	t.Helper()
-	return cohortIn(t.Context(), stdin, env, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // nothing here takes so long
+	defer cancel()
+	return cohortIn(ctx, stdin, env, args...)
 }
 
 func cohortIn(ctx context.Context, stdin string, env []string, args ...string) outcome {

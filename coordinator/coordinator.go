@@ -3,6 +3,12 @@
 package coordinator
 
 import (
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/gossip"
+	"cohort/coordinator/httpapi"
+	"cohort/coordinator/state"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/stream"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +18,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-
-	"cohort/coordinator/consensus"
-	"cohort/coordinator/gossip"
-	"cohort/coordinator/httpapi"
-	"cohort/coordinator/state"
-	"cohort/dataplane/lake"
-	"cohort/dataplane/stream"
 )
 
 // Config describes a coordinator. Listeners and transports are made by the
@@ -99,7 +98,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{cfg: c, log: c.Logger.With("coordinator", c.ID), state: state.New()}
 	ctx, n.cancel = context.WithCancel(ctx)
 	if err := n.open(ctx); err != nil {
-		return nil, errors.Join(err, n.Close())
+		return nil, errors.Join(err, n.Close()) //nolint:contextcheck // closing outlives ctx
 	}
 	n.serve(ctx)
 	n.loops.Go(func() { n.lead(ctx) })

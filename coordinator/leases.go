@@ -1,13 +1,12 @@
 package coordinator
 
 import (
-	"context"
-	"sync"
-	"time"
-
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
+	"context"
+	"sync"
+	"time"
 )
 
 // leases is when each worker was last heard of, in the leader's memory.

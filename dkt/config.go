@@ -6,10 +6,9 @@
 package dkt
 
 import (
+	"cohort/kernels"
 	"errors"
 	"fmt"
-
-	"cohort/kernels"
 )
 
 // Config is what a training depends on, beside its data.

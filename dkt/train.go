@@ -1,14 +1,13 @@
 package dkt
 
 import (
+	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
+	"cohort/kernels"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-
-	"cohort/dkt/metric"
-	"cohort/dkt/sequence"
-	"cohort/kernels"
 )
 
 // Backend is the arithmetic of one member, see kernels/cpu.Engine.
@@ -143,8 +142,8 @@ func (t *trainer) update() {
 		clip(t.grad, t.c.Clip)
 	}
 	rate := t.c.Rate.At(st.Epoch)
-	st.Power1 *= beta1
-	st.Power2 *= beta2
+	st.Power1 = float64(st.Power1 * beta1)
+	st.Power2 = float64(st.Power2 * beta2)
 	t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad, kernels.AdamStep{
 		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
 		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),

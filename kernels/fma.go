@@ -7,9 +7,9 @@ import "math"
 // after which the second rounding is harmless (Boldo and Melquiond 2008).
 func FMA(x, y, z float32) float32 { return fmaF32(x, y, z) }
 
-// fmaF32 may be fused by the compiler without harm: the product is exact.
+// fmaF32's product is exact, and kept apart from the sum.
 func fmaF32(x, y, z float32) float32 {
-	p := float64(x) * float64(y)
+	p := float64(float64(x) * float64(y))
 	c := float64(z)
 	s := p + c
 	b := s - p

@@ -151,8 +151,13 @@ func TestFMAOfWhatIsNotFinite(t *testing.T) {
 	inf := float32(math.Inf(1))
 	nan := float32(math.NaN())
 	for _, c := range [][4]float32{
-		{inf, 1, 1, inf}, {1, 1, -inf, -inf}, {inf, 0, 1, nan}, {inf, 1, -inf, nan}, {nan, 1, 1, nan},
-		{math.MaxFloat32, 2, 0, inf}, {math.MaxFloat32, 2, -math.MaxFloat32, math.MaxFloat32},
+		{inf, 1, 1, inf},
+		{1, 1, -inf, -inf},
+		{inf, 0, 1, nan},
+		{inf, 1, -inf, nan},
+		{nan, 1, 1, nan},
+		{math.MaxFloat32, 2, 0, inf},
+		{math.MaxFloat32, 2, -math.MaxFloat32, math.MaxFloat32},
 	} {
 		got := FMA(c[0], c[1], c[2])
 		if got != c[3] && !(got != got && c[3] != c[3]) {
@@ -210,8 +215,14 @@ func TestDoubleFunctionsAreAccurate(t *testing.T) {
 		t.Error("less accurate than the contract says")
 	}
 	for _, c := range []struct{ got, want float64 }{
-		{Exp(1000), math.Inf(1)}, {Exp(-1000), 0}, {Log(0), math.Inf(-1)}, {Log(math.Inf(1)), math.Inf(1)},
-		{Exp(-745), math.Exp(-745)}, {CosPi(0.5), 0}, {CosPi(1), -1}, {Log(1), 0},
+		{Exp(1000), math.Inf(1)},
+		{Exp(-1000), 0},
+		{Log(0), math.Inf(-1)},
+		{Log(math.Inf(1)), math.Inf(1)},
+		{Exp(-745), math.Exp(-745)},
+		{CosPi(0.5), 0},
+		{CosPi(1), -1},
+		{Log(1), 0},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %g, want %g", c.got, c.want)
@@ -236,7 +247,8 @@ func TestPhiloxGivesTheKnownAnswers(t *testing.T) {
 		{want: [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
 		{[2]uint32{f, f}, [4]uint32{f, f, f, f}, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
 		{
-			[2]uint32{0xa4093822, 0x299f31d0}, [4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+			[2]uint32{0xa4093822, 0x299f31d0},
+			[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
 			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
 		},
 	} {

@@ -25,4 +25,4 @@ func Philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
 }
 
 // Uniform maps a word to (0, 1): (r + 0.5)·2^-32.
-func Uniform(r uint32) float64 { return (float64(r) + 0.5) * 0x1p-32 }
+func Uniform(r uint32) float64 { return float64((float64(r) + 0.5) * 0x1p-32) }

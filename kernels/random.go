@@ -21,7 +21,7 @@ func (d Dropout) Keeps(sequence uint32, l, t, u int) bool {
 
 // Normal is a standard normal number of two words (Box and Muller 1958).
 func Normal(a, b uint32) float64 {
-	return math.Sqrt(-2*Log(Uniform(a))) * CosPi(2*Uniform(b))
+	return float64(math.Sqrt(-2*Log(Uniform(a))) * CosPi(2*Uniform(b)))
 }
 
 // InitParams draws starting weights from PyTorch's distributions: E from
@@ -39,7 +39,7 @@ func InitParams(s Shape, seed uint32) *Params {
 		tensor++
 	}
 	bound := 1 / math.Sqrt(float64(s.Hidden))
-	uniform := func(w uint32) float64 { return float64(bound * (2*Uniform(w) - 1)) }
+	uniform := func(w uint32) float64 { return float64(bound * (float64(2*Uniform(w)) - 1)) }
 	one := func(w [4]uint32) float64 { return uniform(w[0]) }
 	fill(p.E(), func(w [4]uint32) float64 { return Normal(w[0], w[1]) })
 	for l := range s.Layers {

@@ -79,7 +79,7 @@ func freePorts(n int) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close()
+		defer l.Close() //nolint:errcheck // it only kept the port
 		found = append(found, l.Addr().String())
 	}
 	return found, nil
@@ -216,7 +216,7 @@ func (c *Cluster) Logs(w io.Writer) {
 	for id := range c.nodes {
 		text, err := os.ReadFile(filepath.Join(c.Dir, id+".log"))
 		if err == nil {
-			fmt.Fprintf(w, "--- %s\n%s\n", id, text)
+			_, _ = fmt.Fprintf(w, "--- %s\n%s\n", id, text) // a help in failure only
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cohort/dkt/simulate"
 	"context"
 	"fmt"
 	"os"
@@ -9,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"cohort/dkt/simulate"
 )
 
 // binary builds the real program once a test.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cohort/coordinator/wire"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,8 +11,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-
-	"cohort/coordinator/wire"
 )
 
 // Blobs is the coordinators' blob store, over HTTP. Missing is the error that
@@ -60,7 +59,7 @@ func (b *Blobs) put(ctx context.Context, r io.ReadSeeker) (string, int64, error)
 		return "", 0, fmt.Errorf("read upload: %w", err)
 	}
 	hash := hex.EncodeToString(h.Sum(nil))
-	answer, err := b.c.send(ctx, call{
+	answer, err := b.c.send(ctx, call{ //nolint:bodyclose // closed below
 		method: http.MethodPut, path: "/v1/blobs/" + hash, length: size,
 		body: func() (io.Reader, error) {
 			if _, err := r.Seek(start, io.SeekStart); err != nil {

@@ -1,13 +1,12 @@
 package client
 
 import (
+	"cohort/coordinator/wire"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
-
-	"cohort/coordinator/wire"
 )
 
 // blocking adds the parameters of a blocking query.

@@ -4,6 +4,7 @@ package client
 
 import (
 	"bytes"
+	"cohort/coordinator/wire"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,8 +16,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"cohort/coordinator/wire"
 )
 
 // Options of a client.

@@ -3,6 +3,8 @@
 package consensus
 
 import (
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +16,6 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
-
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 )
 
 // Errors of proposals.

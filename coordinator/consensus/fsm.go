@@ -1,12 +1,11 @@
 package consensus
 
 import (
+	"cohort/coordinator/state"
 	"fmt"
 	"io"
 
 	"github.com/hashicorp/raft"
-
-	"cohort/coordinator/state"
 )
 
 // fsm hands committed entries to the store. Raft calls Apply and Restore from

@@ -3,6 +3,10 @@
 package httpapi
 
 import (
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,11 +16,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"cohort/coordinator/consensus"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
-	"cohort/dataplane/lake"
 )
 
 // Consensus is the part of consensus.Node that the API needs.

@@ -1,10 +1,10 @@
 package httpapi
 
 import (
-	"io"
-	"net/http"
-
 	"cohort/coordinator/wire"
+	"io"
+	"maps"
+	"net/http"
 )
 
 // headerForwarded marks a request that a coordinator handed on; it is not
@@ -35,9 +35,7 @@ func (a *api) forward(w http.ResponseWriter, r *http.Request) error {
 		return noLeader()
 	}
 	defer reply.Body.Close() //nolint:errcheck // read only
-	for k, v := range reply.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), reply.Header)
 	w.WriteHeader(reply.StatusCode)
 	if _, err := io.Copy(w, reply.Body); err != nil {
 		a.Logger.Debug("copy of the leader's answer broke off", "error", err)

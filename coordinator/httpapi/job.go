@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"cohort/coordinator/schedule"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,10 +12,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"cohort/coordinator/schedule"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 )
 
 func (a *api) status(w http.ResponseWriter, _ *http.Request) error {

@@ -2,11 +2,11 @@ package schedule
 
 import (
 	"cmp"
-	"math"
-	"slices"
-
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
+	"maps"
+	"math"
+	"slices"
 )
 
 // Decision is a command for the leader to propose.
@@ -126,9 +126,7 @@ func (p *planner) place(k *wire.Task, n *wire.Node, granted wire.Resources) wire
 // gang places all tasks or none.
 func (p *planner) gang(s *wire.Stage, tasks []*wire.Task) {
 	before := make(map[string]wire.Resources, len(p.free))
-	for id, f := range p.free {
-		before[id] = f
-	}
+	maps.Copy(before, p.free)
 	placements := make([]wire.Placement, 0, len(tasks))
 	for _, k := range tasks {
 		n := p.widest(s.Resources)

@@ -4,13 +4,13 @@
 package schedule
 
 import (
+	"cohort/coordinator/wire"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-
-	"cohort/coordinator/wire"
 )
 
 // Expand turns a job's specification into its stages, each after those it
@@ -68,9 +68,7 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 		Settings: b.settings(wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train}),
 	})
 	tested := map[string]string{weights: "train/" + weights}
-	for k, v := range inputs {
-		tested[k] = v
-	}
+	maps.Copy(tested, inputs)
 	b.add(wire.Stage{
 		Name: "test", Kind: wire.StageTest, Inputs: tested,
 		Settings: b.settings(wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train, Baselines: true}),

@@ -1,10 +1,9 @@
 package state
 
 import (
+	"cohort/coordinator/wire"
 	"encoding/json"
 	"fmt"
-
-	"cohort/coordinator/wire"
 )
 
 // Envelope makes the envelope of a command; the leader fills in its Time.

@@ -1,9 +1,9 @@
 package state
 
 import (
-	"encoding/json"
-
 	"cohort/coordinator/wire"
+	"encoding/json"
+	"maps"
 )
 
 // JobView builds what a person or a program sees of a job. Result merges the
@@ -14,9 +14,7 @@ func JobView(v *View, w *Watch, j *wire.Job, withStages bool) wire.JobView {
 	for _, s := range v.Stages(w, j.ID) {
 		var part map[string]json.RawMessage
 		if len(s.Result) > 0 && json.Unmarshal(s.Result, &part) == nil {
-			for k, value := range part {
-				view.Result[k] = value
-			}
+			maps.Copy(view.Result, part)
 		}
 		if !withStages {
 			continue

@@ -1,11 +1,10 @@
 package state
 
 import (
+	"cohort/coordinator/wire"
 	"encoding/binary"
 
 	"github.com/hashicorp/go-memdb"
-
-	"cohort/coordinator/wire"
 )
 
 // Tables, in the order of a snapshot.

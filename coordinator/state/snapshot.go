@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"cohort/coordinator/wire"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,8 +11,6 @@ import (
 	"io"
 
 	"github.com/hashicorp/go-memdb"
-
-	"cohort/coordinator/wire"
 )
 
 // ErrSnapshot is wrapped by every error about a snapshot that can't be read.

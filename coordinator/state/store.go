@@ -3,12 +3,11 @@
 package state
 
 import (
+	"cohort/coordinator/wire"
 	"fmt"
 	"sync"
 
 	"github.com/hashicorp/go-memdb"
-
-	"cohort/coordinator/wire"
 )
 
 // Store holds the state. Apply and Restore are called by one goroutine, as

@@ -1,12 +1,11 @@
 package state
 
 import (
+	"cohort/coordinator/wire"
 	"encoding/json"
 	"fmt"
 
 	"github.com/hashicorp/go-memdb"
-
-	"cohort/coordinator/wire"
 )
 
 // tx is a command under way.

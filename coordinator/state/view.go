@@ -1,12 +1,11 @@
 package state
 
 import (
+	"cohort/coordinator/wire"
 	"context"
 	"strings"
 
 	"github.com/hashicorp/go-memdb"
-
-	"cohort/coordinator/wire"
 )
 
 // View is a consistent snapshot; it never changes. Records it returns are

@@ -206,8 +206,10 @@ func (d *decoder) checkTrain(s *TrainSpec) {
 		path  string
 		value float64
 	}{
-		{"train.weight_decay", s.WeightDecay}, {"train.min_lr", s.MinLR},
-		{"train.clip", s.Clip}, {"train.min_delta", s.MinDelta},
+		{"train.weight_decay", s.WeightDecay},
+		{"train.min_lr", s.MinLR},
+		{"train.clip", s.Clip},
+		{"train.min_delta", s.MinDelta},
 	} {
 		if f.value < 0 {
 			d.at(f.path, "is %v; want 0 or more", f.value)

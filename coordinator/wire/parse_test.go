@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"cohort/coordinator/wire"
 	"errors"
 	"os"
 	"strings"
@@ -8,8 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"cohort/coordinator/wire"
 )
 
 const small = `name: a

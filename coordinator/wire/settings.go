@@ -32,7 +32,7 @@ type Split struct {
 	Seed   uint32  `json:"seed"`
 }
 
-// ImportSettings: events file → masked Parquet in the lake.
+// ImportSettings are of the stage events file → masked Parquet in the lake.
 // Inputs: "events" (the client's file), "folds" (the fold file, optional).
 // Outputs: "dataset" (manifest), "folds" (masked fold table, optional).
 type ImportSettings struct {
@@ -46,14 +46,14 @@ type ImportSettings struct {
 	FoldColumn  string `json:"fold_column,omitempty"`
 }
 
-// ShardSettings: dataset → shards.
+// ShardSettings are of the stage dataset → shards.
 // Inputs: "dataset". Outputs: "shards" (shard-set manifest).
 type ShardSettings struct {
 	MultiSkill string `json:"multi_skill"` // combine | repeat | first
 	Shards     int    `json:"shards"`
 }
 
-// TrainSettings: shards → weights. Inputs: "shards", "folds" (optional).
+// TrainSettings are of the stage shards → weights. Inputs: "shards", "folds" (optional).
 // Outputs: "weights" (best weights, safetensors), "checkpoint" (manifest).
 // Result: {"valid":{…},"weights_sha256":…,"answers_per_second":…,"epochs":…,"best_epoch":…}.
 type TrainSettings struct {
@@ -63,7 +63,7 @@ type TrainSettings struct {
 	Train  TrainSpec `json:"train"`
 }
 
-// TestSettings: weights + shards → metrics on the test students, beside the
+// TestSettings are of the stage weights + shards → metrics on the test students, beside the
 // baselines. Inputs: "weights", "shards", "folds" (optional).
 // Result: {"test":{…},"baselines":{"skill_mean":{…},"logistic":{…}}}.
 type TestSettings struct {

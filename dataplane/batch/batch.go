@@ -5,11 +5,11 @@
 package batch
 
 import (
+	"cohort/dataplane"
 	"errors"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
-
-	"cohort/dataplane"
 )
 
 // ErrFormat says that a message is not one of EncodeHistories.
@@ -41,8 +41,8 @@ func Join(pieces []dataplane.History) []dataplane.History {
 	for _, p := range pieces {
 		if n := len(out); n > 0 && out[n-1].Student == p.Student {
 			last := &out[n-1]
-			last.Skill = append(last.Skill[:len(last.Skill):len(last.Skill)], p.Skill...)
-			last.Correct = append(last.Correct[:len(last.Correct):len(last.Correct)], p.Correct...)
+			last.Skill = append(slices.Clip(last.Skill), p.Skill...)
+			last.Correct = append(slices.Clip(last.Correct), p.Correct...)
 			continue
 		}
 		out = append(out, p)

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"cohort/dataplane"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,8 +12,6 @@ import (
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
-
-	"cohort/dataplane"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cohort/dataplane"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
-
-	"cohort/dataplane"
 )
 
 // DecodeHistories reads one message. Bytes that are not one give ErrFormat;

@@ -2,14 +2,13 @@ package batch
 
 import (
 	"bytes"
+	"cohort/dataplane"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
-
-	"cohort/dataplane"
 )
 
 // EncodeHistories answers messages of at most dataplane.MaxMessage bytes, each

@@ -5,6 +5,10 @@ package fetch
 import (
 	"bytes"
 	"cmp"
+	"cohort/dataplane"
+	"cohort/dataplane/batch"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/stream"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +17,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"cohort/dataplane"
-	"cohort/dataplane/batch"
-	"cohort/dataplane/lake"
-	"cohort/dataplane/stream"
 )
 
 // Fetcher fetches shards. It is safe for concurrent use.

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"cohort/dataplane"
 	"context"
 	"fmt"
 	"slices"
@@ -13,8 +14,6 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
-
-	"cohort/dataplane"
 )
 
 // Events collects events. Equal texts are kept once, so that a row costs about

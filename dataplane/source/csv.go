@@ -1,6 +1,9 @@
 package source
 
 import (
+	"cohort/coordinator/wire"
+	"cohort/dataplane"
+	"cohort/dataplane/lake"
 	"context"
 	"errors"
 	"io"
@@ -8,10 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"cohort/coordinator/wire"
-	"cohort/dataplane"
-	"cohort/dataplane/lake"
 )
 
 // CSVOptions say how a CSV file is read.

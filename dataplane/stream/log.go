@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cohort/dataplane"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"cohort/dataplane"
 )
 
 // LogEntry is one line of a task's log.

@@ -1,16 +1,14 @@
 package stream
 
 import (
+	"cohort/dataplane"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-
-	"cohort/dataplane"
 )
 
 // ServerConfig describes an embedded server.
@@ -102,5 +100,3 @@ func (q quiet) Fatalf(format string, v ...any)  { q.line(format, v) }
 func (q quiet) Errorf(format string, v ...any)  { q.line(format, v) }
 func (q quiet) Debugf(format string, v ...any)  { q.line(format, v) }
 func (q quiet) Tracef(format string, v ...any)  { q.line(format, v) }
-
-var errClosed = errors.New("stream: the connection is closed")

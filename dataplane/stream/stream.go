@@ -4,6 +4,7 @@
 package stream
 
 import (
+	"cohort/dataplane"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"cohort/dataplane"
 )
 
 // ErrMissing says that the stream does not hold the whole shard.

@@ -6,11 +6,10 @@
 package baseline
 
 import (
-	"errors"
-
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels"
+	"errors"
 )
 
 // ErrEmpty says that a set has no predicted answer.

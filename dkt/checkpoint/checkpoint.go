@@ -1,12 +1,11 @@
 package checkpoint
 
 import (
+	"cohort/dkt"
+	"cohort/kernels"
 	"encoding/json"
 	"fmt"
 	"io"
-
-	"cohort/dkt"
-	"cohort/kernels"
 )
 
 // version of the files' metadata.

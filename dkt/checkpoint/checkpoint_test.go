@@ -2,16 +2,15 @@ package checkpoint
 
 import (
 	"bytes"
+	"cohort/dkt"
+	"cohort/dkt/metric"
+	"cohort/kernels"
 	"errors"
 	"io"
 	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"cohort/dkt"
-	"cohort/dkt/metric"
-	"cohort/kernels"
 )
 
 func state() *dkt.State {

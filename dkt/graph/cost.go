@@ -1,12 +1,11 @@
 package graph
 
 import (
+	"cohort/kernels"
 	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
-
-	"cohort/kernels"
 )
 
 // build applies operations until the first error, which it keeps.

@@ -1,14 +1,13 @@
 package graph
 
 import (
+	"cohort/kernels"
+	"cohort/kernels/cpu"
 	"math"
 	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"cohort/kernels"
-	"cohort/kernels/cpu"
 )
 
 // The fused gradients are held to automatic differentiation on random small

@@ -4,12 +4,11 @@
 package graph
 
 import (
+	"cohort/kernels"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
-
-	"cohort/kernels"
 )
 
 // Mask gives the factors of dropout on the outputs of a layer: the value for

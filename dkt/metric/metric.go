@@ -3,12 +3,11 @@
 package metric
 
 import (
+	"cohort/kernels"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-
-	"cohort/kernels"
 )
 
 // Errors of Compute.

@@ -5,13 +5,12 @@ package sequence
 
 import (
 	"cmp"
+	"cohort/dataplane"
+	"cohort/kernels"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
-
-	"cohort/dataplane"
-	"cohort/kernels"
 )
 
 // Set are sequences in canonical order: by masked student, then window.

@@ -7,10 +7,9 @@
 package simulate
 
 import (
+	"cohort/kernels"
 	"errors"
 	"fmt"
-
-	"cohort/kernels"
 )
 
 // Config says how many learners of what kind. The zero value is not valid;
@@ -77,7 +76,7 @@ const (
 	ceiling    = 2.0  // most that practice gains
 	fade       = 0.985
 	stay       = 0.6 // chance that the next answer is on the same skill
-	near       = 0.5  // chance that a change of skill stays within the group
+	near       = 0.5 // chance that a change of skill stays within the group
 	guess      = 0.08
 )
 
@@ -192,12 +191,12 @@ func (l *learner) kept(k int) float64 {
 	if l.gained[k] == 0 || away <= 0 {
 		return l.gained[k]
 	}
-	return l.gained[k] * (0.4 + float64(0.6*power(fade, away)))
+	return float64(l.gained[k] * (0.4 + float64(0.6*power(fade, away))))
 }
 
 func (l *learner) practise(k int) {
 	g := l.kept(k)
-	l.gained[k] = g + float64(gain*(1-g/ceiling))
+	l.gained[k] = g + float64(gain*(1-float64(g/ceiling)))
 	l.last[k] = l.now
 }
 

@@ -32,7 +32,7 @@ func (s *stream) word() uint32 {
 }
 
 // uniform is in (0, 1).
-func (s *stream) uniform() float64 { return (float64(s.word()) + 0.5) * 0x1p-32 }
+func (s *stream) uniform() float64 { return float64((float64(s.word()) + 0.5) * 0x1p-32) }
 
 // below is in 0 … n−1; its bias is below n·2^-32.
 func (s *stream) below(n int) int { return int(uint64(s.word()) * uint64(n) >> 32) }

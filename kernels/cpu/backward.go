@@ -1,9 +1,8 @@
 package cpu
 
 import (
-	"math"
-
 	"cohort/kernels"
+	"math"
 )
 
 // logit is the head's z of a slot's step: 16 lanes, tree, then the bias.

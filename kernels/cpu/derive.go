@@ -1,9 +1,8 @@
 package cpu
 
 import (
-	"fmt"
-
 	"cohort/kernels"
+	"fmt"
 )
 
 // blockRows is the number of table-row ids of a block of the sums over rows.

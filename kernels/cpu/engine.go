@@ -5,12 +5,11 @@
 package cpu
 
 import (
+	"cohort/kernels"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
-
-	"cohort/kernels"
 )
 
 // Path names an implementation of the primitives.
@@ -86,7 +85,6 @@ func (e *Engine) Close() error { return nil }
 type dims struct {
 	kernels.Shape
 	hp, hq, np int
-	width      int // E or H, the longest chain of an input
 }
 
 func pad(s kernels.Shape) dims {

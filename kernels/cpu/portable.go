@@ -1,10 +1,9 @@
 package cpu
 
 import (
+	"cohort/kernels"
 	"math"
 	"unsafe"
-
-	"cohort/kernels"
 )
 
 // portable is the reference: one lane at a time, FMA emulated.

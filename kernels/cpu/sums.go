@@ -1,9 +1,8 @@
 package cpu
 
 import (
-	"math"
-
 	"cohort/kernels"
+	"math"
 )
 
 // sums are a thread's fixed-point gradients in the engine's layouts.

@@ -1,10 +1,9 @@
 package cpu
 
 import (
+	"cohort/kernels"
 	"errors"
 	"slices"
-
-	"cohort/kernels"
 )
 
 var (

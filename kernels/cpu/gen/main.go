@@ -4,12 +4,11 @@ package main
 
 import (
 	"bytes"
+	"cohort/kernels"
 	"fmt"
 	"math"
 	"os"
 	"strings"
-
-	"cohort/kernels"
 )
 
 func main() {

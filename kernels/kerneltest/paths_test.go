@@ -1,0 +1,223 @@
+package kerneltest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"cohort/kernels"
+	"cohort/kernels/cpu"
+)
+
+// result is all that an engine computes from a step.
+type result struct {
+	sums   *kernels.Sums
+	grad   []float32
+	theta  []float32
+	m, v   []float32
+	logits [][]float32
+}
+
+// step runs one whole step.
+func step(t rapid.TB, p *kernels.Params, seqs []kernels.Sequence, d kernels.Dropout, o cpu.Options) result {
+	t.Helper()
+	e, err := cpu.New(p.Shape, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := p.Shape.ParamCount()
+	r := result{
+		sums: kernels.NewSums(p.Shape), grad: make([]float32, n), theta: slices.Clone(p.Data),
+		m: make([]float32, n), v: make([]float32, n), logits: make([][]float32, len(seqs)),
+	}
+	for k, s := range seqs {
+		r.logits[k] = make([]float32, len(s.In))
+	}
+	check := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(e.Load(p))
+	check(e.Gradients(seqs, d, r.sums))
+	check(e.Logits(seqs, r.logits))
+	check(e.Derive(p, r.sums, r.grad))
+	for range 3 {
+		e.Adam(r.theta, r.m, r.v, r.grad, kernels.AdamStep{
+			Beta1: 0.9, Beta2: 0.999, Rate: 0.01, Root: 3, Epsilon: 1e-8, Decay: 0.001,
+		})
+	}
+	check(e.Close())
+	return r
+}
+
+// compare fails at the first entry that differs; ±0 are equal.
+func compare(t rapid.TB, what string, want, got result) {
+	t.Helper()
+	if k, ok := differ(want.sums.Data, got.sums.Data); !ok {
+		t.Fatalf("%s: sum %d is %d, portable %d", what, k, got.sums.Data[k], want.sums.Data[k])
+	}
+	for name, pair := range map[string][2][]float32{
+		"gradient": {want.grad, got.grad}, "weight": {want.theta, got.theta},
+		"moment 1": {want.m, got.m}, "moment 2": {want.v, got.v},
+	} {
+		if k, ok := differ(pair[0], pair[1]); !ok {
+			t.Fatalf("%s: %s %d is %g, portable %g", what, name, k, pair[1][k], pair[0][k])
+		}
+	}
+	for s := range want.logits {
+		if k, ok := differ(want.logits[s], got.logits[s]); !ok {
+			t.Fatalf("%s: logit %d of sequence %d is %g, portable %g", what, k, s, got.logits[s][k], want.logits[s][k])
+		}
+	}
+}
+
+func differ[T comparable](a, b []T) (int, bool) {
+	for k := range a {
+		if a[k] != b[k] {
+			return k, false
+		}
+	}
+	return 0, true
+}
+
+func sequences(r *rand.Rand, s kernels.Shape, n, longest int) []kernels.Sequence {
+	var seqs []kernels.Sequence
+	for id := range n {
+		q := kernels.Sequence{ID: uint32(id)}
+		for range 1 + r.IntN(longest) {
+			q.In = append(q.In, int32(r.IntN(s.Rows())))
+			q.Ask = append(q.Ask, int32(r.IntN(s.Skills)))
+			q.Right = append(q.Right, uint8(r.IntN(2)))
+		}
+		seqs = append(seqs, q)
+	}
+	return seqs
+}
+
+func TestEveryPathGivesTheSameBits(t *testing.T) {
+	if cpu.Best() == cpu.Portable {
+		t.Skip("this processor has only the portable path")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := kernels.Shape{
+			Skills: rapid.IntRange(1, 50).Draw(t, "skills"), Embed: rapid.IntRange(1, 40).Draw(t, "embed"),
+			Hidden: rapid.IntRange(1, 70).Draw(t, "hidden"), Layers: rapid.IntRange(1, 3).Draw(t, "layers"),
+		}
+		seed := rapid.Uint32().Draw(t, "seed")
+		r := rand.New(rand.NewPCG(uint64(seed), 1))
+		seqs := sequences(r, s, rapid.IntRange(1, 30).Draw(t, "sequences"), rapid.IntRange(1, 12).Draw(t, "longest"))
+		d := kernels.Dropout{Seed: seed, Epoch: 3, Rate: rapid.SampledFrom([]float64{0, 0.1, 0.5}).Draw(t, "dropout")}
+		p := kernels.InitParams(s, seed)
+		want := step(t, p, seqs, d, cpu.Options{Path: cpu.Portable})
+		compare(t, "avx2", want, step(t, p, seqs, d, cpu.Options{Path: cpu.AVX2, Threads: rapid.IntRange(1, 3).Draw(t, "threads")}))
+		r.Shuffle(len(seqs), func(i, j int) { seqs[i], seqs[j] = seqs[j], seqs[i] })
+		moved := step(t, p, seqs, d, cpu.Options{Path: cpu.AVX2})
+		if k, ok := differ(want.sums.Data, moved.sums.Data); !ok {
+			t.Fatalf("another order moves sum %d", k)
+		}
+	})
+}
+
+// Sums of parts are the sum of the whole: what lets members share a step.
+func TestPartsAddUp(t *testing.T) {
+	s := kernels.Shape{Skills: 9, Embed: 7, Hidden: 20, Layers: 2}
+	r := rand.New(rand.NewPCG(5, 5))
+	seqs := sequences(r, s, 23, 15)
+	d := kernels.Dropout{Seed: 1, Rate: 0.2}
+	e, err := cpu.New(s, cpu.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Load(kernels.InitParams(s, 2)); err != nil {
+		t.Fatal(err)
+	}
+	whole, parts := kernels.NewSums(s), kernels.NewSums(s)
+	if err := e.Gradients(seqs, d, whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range [][]kernels.Sequence{seqs[:1], seqs[1:14], seqs[14:], nil} {
+		if err := e.Gradients(part, d, parts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, ok := differ(whole.Data, parts.Data); !ok {
+		t.Fatalf("entry %d: whole %d, parts %d", k, whole.Data[k], parts.Data[k])
+	}
+}
+
+func TestWhatIsNotFiniteIsNamed(t *testing.T) {
+	s := kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 1}
+	seqs := sequences(rand.New(rand.NewPCG(1, 1)), s, 3, 4)
+	for _, path := range []cpu.Path{cpu.Portable, cpu.Best()} {
+		for name, spoil := range map[string]func(p *kernels.Params){
+			"weight": func(p *kernels.Params) { p.U(0)[3] = float32(math.NaN()); p.B(0)[0] = float32(math.NaN()) },
+			"head":   func(p *kernels.Params) { p.Wout()[2] = float32(math.Inf(1)); p.Bout()[0] = float32(math.NaN()) },
+		} {
+			t.Run(fmt.Sprintf("%s-%s", path, name), func(t *testing.T) {
+				p := kernels.InitParams(s, 1)
+				for k := range 3 {
+					p.Bout()[k] = 0
+				}
+				spoil(p)
+				e, err := cpu.New(s, cpu.Options{Path: path})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Load(p); err != nil {
+					t.Fatal(err)
+				}
+				err = e.Gradients(seqs, kernels.Dropout{}, kernels.NewSums(s))
+				var bad *kernels.NonFiniteError
+				if !errors.As(err, &bad) || bad.Tensor == "" {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestMisuseIsAnError(t *testing.T) {
+	s := kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 1}
+	for _, bad := range []kernels.Shape{{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1}} {
+		if _, err := cpu.New(bad, cpu.Options{}); err == nil {
+			t.Errorf("shape %+v was taken", bad)
+		}
+	}
+	if _, err := cpu.New(s, cpu.Options{Path: "abacus"}); err == nil {
+		t.Error("an unknown path was taken")
+	}
+	e, err := cpu.New(s, cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := kernels.NewSums(s)
+	if err := e.Gradients(nil, kernels.Dropout{}, g); err == nil {
+		t.Error("gradients without weights")
+	}
+	if err := e.Load(kernels.NewParams(kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1})); err == nil {
+		t.Error("weights of another shape were taken")
+	}
+	if err := e.Load(kernels.NewParams(s)); err != nil {
+		t.Fatal(err)
+	}
+	for name, q := range map[string]kernels.Sequence{
+		"empty":       {},
+		"lengths":     {In: []int32{0}, Ask: []int32{0, 1}, Right: []uint8{1}},
+		"answers":     {In: []int32{0}, Ask: []int32{0}},
+		"interaction": {In: []int32{6}, Ask: []int32{0}, Right: []uint8{1}},
+		"skill":       {In: []int32{0}, Ask: []int32{3}, Right: []uint8{1}},
+	} {
+		if err := e.Gradients([]kernels.Sequence{q}, kernels.Dropout{}, g); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if err := e.Derive(kernels.NewParams(s), g, make([]float32, s.ParamCount())); err == nil {
+		t.Error("a step without answers was derived")
+	}
+}
