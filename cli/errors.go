@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"cohort/cli/local"
 	"cohort/coordinator/wire"
 )
 
@@ -73,7 +74,7 @@ func classOf(err error) int {
 		return codeOf(reply.Code)
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitUnavailable
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, local.ErrLocked):
 		return exitConflict
 	case errors.As(err, &operation):
 		return exitUnavailable

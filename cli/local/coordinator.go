@@ -95,6 +95,9 @@ func (w *wiring) wire(ctx context.Context) (config coordinator.Config, err error
 	if config.Raft, err = consensus.NewTransport(raft, addr, w.Logger); err != nil {
 		return config, err
 	}
+	if t, ok := config.Raft.(io.Closer); ok {
+		w.opened = append(w.opened, t)
+	}
 	config.Peers = []consensus.Peer{{ID: w.ID, Addr: addr}}
 	if config.Blobs, err = lake.OpenFolder(filepath.Join(w.DataDir, "blobs")); err != nil {
 		return config, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
 )
 
 // Errors of proposals.
@@ -100,15 +101,29 @@ func openStores(c Config) (stores, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return stores{}, fmt.Errorf("make raft folder: %w", err)
 	}
-	w, err := wal.Open(dir, wal.WithLogger(adapt(c.Logger)))
+	// The log does not close its meta store, and the next Open in this process
+	// would wait for that one's lock for ever.
+	meta := &metadb.BoltMetaDB{}
+	w, err := wal.Open(dir, wal.WithLogger(adapt(c.Logger)), wal.WithMetaStore(meta))
 	if err != nil {
-		return stores{}, fmt.Errorf("open raft log: %w", err)
+		return stores{}, errors.Join(fmt.Errorf("open raft log: %w", err), meta.Close())
 	}
 	snaps, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, keepSnapshots, adapt(c.Logger))
 	if err != nil {
-		return stores{}, errors.Join(fmt.Errorf("open snapshots: %w", err), w.Close())
+		return stores{}, errors.Join(fmt.Errorf("open snapshots: %w", err), w.Close(), meta.Close())
 	}
-	return stores{w, w, snaps, w}, nil
+	return stores{w, w, snaps, closers{w, meta}}, nil
+}
+
+// closers close in turn.
+type closers []io.Closer
+
+func (c closers) Close() error {
+	faults := make([]error, len(c))
+	for k, x := range c {
+		faults[k] = x.Close()
+	}
+	return errors.Join(faults...)
 }
 
 // Open starts a member. A fresh one with Bootstrap forms the cluster of those
