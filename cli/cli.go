@@ -21,12 +21,12 @@ import (
 // answers its exit code. Nothing but the arguments is read or written, except
 // the files and addresses that they name; env holds KEY=VALUE.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) (code int) {
-	p := &program{in: stdin, out: stdout, err: &syncWriter{w: stderr}, env: environment(env)}
+	p := &program{in: stdin, out: &sink{w: stdout}, err: &sink{w: stderr}, env: environment(env)}
 	defer func() {
 		if r := recover(); r != nil {
 			p.report(fmt.Errorf("internal error: %v: this is a bug; COHORT_DEBUG=1 shows where", r), nil)
 			if p.env["COHORT_DEBUG"] != "" {
-				fmt.Fprintf(p.err, "%s", debug.Stack())
+				p.err.printf("%s", debug.Stack())
 			}
 			code = exitFailed
 		}
@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}()
 	call, err := parse(p.commands(), args[min(1, len(args)):])
 	if err == nil {
-		err = p.run(ctx, call)
+		err = errors.Join(p.run(ctx, call), p.out.failure())
 	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = &exitError{code: exitInterrupted, quiet: true}
@@ -50,8 +50,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 // A program is one invocation's surroundings.
 type program struct {
 	in     io.Reader
-	out    io.Writer // data
-	err    *syncWriter
+	out    *sink // data
+	err    *sink // talk
 	env    map[string]string
 	format string // table | json
 	quiet  bool
@@ -113,7 +113,7 @@ func (p *program) terminal() bool {
 // talk writes a line for people to stderr.
 func (p *program) talk(format string, args ...any) {
 	if !p.quiet {
-		fmt.Fprintf(p.err, format+"\n", args...)
+		p.err.printf(format+"\n", args...)
 	}
 }
 

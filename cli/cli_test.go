@@ -79,10 +79,10 @@ func TestValidateReadsTheJobAndLooksForItsFiles(t *testing.T) {
 
 func TestEveryFaultOfAJobFileIsALine(t *testing.T) {
 	t.Parallel()
-	o := cohort(t, "nmae: a\ntrain: {lr: 0}\n", nil, "job", "validate", "-")
+	o := cohort(t, "nam: a\ntrain: {lr: 0}\n", nil, "job", "validate", "-")
 	want := `standard input: name is missing
 standard input: data.events is missing: name a CSV file, dataset:ID or sha256:HASH
-standard input:1: unknown key "nmae" at the top level; did you mean "name"?
+standard input:1: unknown key "nam" at the top level; did you mean "name"?
 standard input:2: train.lr is 0; a learning rate is above 0
 `
 	if diff := cmp.Diff(want, o.err); diff != "" || o.code != 1 {
@@ -345,7 +345,7 @@ func TestPlanSaysByItsCodeWhetherThereIsSomethingToDo(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, o)
 		}
 	}
-	cohort(t, "nmae: x\n", nil, "job", "plan", "-").expect(t, 255, "did you mean")
+	cohort(t, "nam: x\n", nil, "job", "plan", "-").expect(t, 255, "did you mean")
 	cohort(t, "", nil, "job", "plan").expect(t, 255, "needs FILE")
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cohort/coordinator/wire"
@@ -82,14 +83,7 @@ func (p *program) variables(c *call) map[string]string {
 }
 
 func (c *call) gave(names []string) bool {
-	for _, g := range c.flags {
-		for _, n := range names {
-			if g.name == n {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.flags, func(g given) bool { return slices.Contains(names, g.name) })
 }
 
 // files are the settings files, the strongest first.

@@ -80,7 +80,7 @@ func (p *program) coordinator(c *cli.Context) error {
 		return err
 	}
 	p.talk("coordinator %s at %s, data in %s", f.ID, node.URL(), f.DataDir)
-	<-c.Context.Done()
+	<-c.Done()
 	return closing(node.Close())
 }
 

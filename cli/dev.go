@@ -55,7 +55,7 @@ func (p *program) dev(c *cli.Context) error {
 		flag = " --addr " + cluster.URL()
 	}
 	p.talk("  cohort job init > train.yaml\n  cohort job run%s train.yaml\n  cohort node list%s\n\nCtrl-C ends it; unfinished jobs go on when it is started again.", flag, flag)
-	<-c.Context.Done()
+	<-c.Done()
 	if err := cluster.Close(); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}

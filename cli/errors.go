@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"cohort/cli/local"
@@ -113,10 +111,9 @@ func (p *program) report(err error, c *call) {
 	if err == nil || errors.As(err, &exit) && exit.quiet {
 		return
 	}
-	var spec *wire.SpecError
-	if errors.As(err, &spec) {
+	if spec, ok := errors.AsType[*wire.SpecError](err); ok {
 		for _, f := range spec.Faults {
-			fmt.Fprintln(p.err, oneLine(f.String()))
+			p.err.printf("%s\n", oneLine(f.String()))
 		}
 		return
 	}
@@ -128,7 +125,7 @@ func (p *program) report(err error, c *call) {
 	if rest, ok := strings.CutPrefix(text, name); !ok || rest == "" {
 		text = name + ": " + text
 	}
-	fmt.Fprintln(p.err, text+advice(err))
+	p.err.printf("%s\n", text+advice(err))
 }
 
 // advice is what to do next, where the error itself cannot know.
@@ -159,16 +156,4 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.TrimSpace(s))
-}
-
-// A syncWriter lets bars, logs and talk share a writer.
-type syncWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (s *syncWriter) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.w.Write(b)
 }

@@ -152,12 +152,30 @@ type patience struct {
 
 // due answers the reason that a job waits for, once, when it has lasted.
 func (p *patience) due(j wire.JobView, now time.Time) (reason string, ok bool) {
-	if j.Reason != p.reason {
-		*p = patience{reason: j.Reason, since: now}
+	if r := reasonOf(j); r != p.reason {
+		*p = patience{reason: r, since: now}
 	}
-	if p.reason == "" || p.said || j.Status.Final() || len(j.Progress) > 0 || now.Sub(p.since) < idleFor {
+	if p.reason == "" || p.said || j.Status.Final() || now.Sub(p.since) < idleFor {
 		return "", false
 	}
 	p.said = true
 	return "waiting: " + oneLine(p.reason), true
+}
+
+// reasonOf is why nothing of a job runs: its own reason, or that of the first
+// stage that has not begun.
+func reasonOf(j wire.JobView) string {
+	if len(j.Stages) == 0 {
+		return j.Reason
+	}
+	first := ""
+	for _, s := range j.Stages {
+		switch {
+		case s.Status == wire.Running:
+			return ""
+		case s.Status == wire.Pending && first == "":
+			first = s.Name + " " + s.Reason
+		}
+	}
+	return first
 }

@@ -12,11 +12,15 @@ import (
 	"cohort/coordinator/wire"
 )
 
-const barUnits = 10000 // a bar's resolution
+const (
+	barUnits = 10000 // a bar's resolution
+	leastBar = 12    // columns, where the terminal is not narrow
+)
 
 // bars draws a progress bar for each stage that has started.
 type bars struct {
 	progress *mpb.Progress
+	color    bool
 	stages   map[string]*stageBar
 	wait     patience
 }
@@ -24,11 +28,12 @@ type bars struct {
 func newBars(w io.Writer, color bool) *bars {
 	return &bars{
 		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(100), mpb.WithAutoRefresh()),
+		color:    color,
 		stages:   map[string]*stageBar{},
 	}
 }
 
-func (b *bars) say(text string) { fmt.Fprintln(b.progress, text) }
+func (b *bars) say(text string) { _, _ = fmt.Fprintln(b.progress, text) }
 
 // end leaves the bars as they stand.
 func (b *bars) end() {
@@ -56,13 +61,19 @@ func (b *bars) show(j wire.JobView) {
 
 func (b *bars) add(name string) *stageBar {
 	s := &stageBar{start: time.Now()}
-	s.bar = b.progress.New(barUnits, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+	style := mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]")
+	if b.color {
+		style = style.FillerMeta(green).TipMeta(green)
+	}
+	s.bar = b.progress.New(barUnits, style,
 		mpb.BarWidth(24),
 		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.Any(func(st decor.Statistics) string { return s.words(st.AvailableWidth) })))
 	b.stages[name] = s
 	return s
 }
+
+func green(s string) string { return "\x1b[32m" + s + "\x1b[0m" }
 
 // A stageBar is one stage's line.
 type stageBar struct {
@@ -74,11 +85,14 @@ type stageBar struct {
 	parts []string   // the most important first
 }
 
-// words are as many of the line's parts as fit into width.
+// words are as many of the line's parts as fit into width beside a bar.
 func (s *stageBar) words(width int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	line := ""
+	if width > 3*leastBar {
+		width -= leastBar
+	}
 	for _, part := range s.parts {
 		if width > 0 && len(line)+len(part)+1 > width {
 			break

@@ -19,7 +19,7 @@ type plain struct {
 
 func newPlain(w io.Writer) *plain { return &plain{w: w, stages: map[string]string{}} }
 
-func (p *plain) say(text string) { fmt.Fprintln(p.w, text) }
+func (p *plain) say(text string) { _, _ = fmt.Fprintln(p.w, text) }
 
 func (p *plain) end() {}
 

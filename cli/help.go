@@ -31,15 +31,15 @@ func (p *program) help(c *call) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	switch {
 	case leaf == nil:
-		fmt.Fprintf(p.out, "%s\nCommands:\n", about)
+		p.printf("%s\nCommands:\n", about)
 	case len(leaf.Subcommands) > 0:
-		fmt.Fprintf(p.out, "%s: %s\n\nCommands:\n", c.name(), leaf.Usage)
+		p.printf("%s: %s\n\nCommands:\n", c.name(), leaf.Usage)
 	default:
-		fmt.Fprintf(p.out, "%s: %s\n\nUsage: %s\n", c.name(), leaf.Usage, strings.TrimSpace(c.name()+" [flags] "+leaf.ArgsUsage))
+		p.printf("%s: %s\n\nUsage: %s\n", c.name(), leaf.Usage, strings.TrimSpace(c.name()+" [flags] "+leaf.ArgsUsage))
 		if leaf.Description != "" {
-			fmt.Fprintf(p.out, "\n%s\n", strings.TrimSpace(leaf.Description))
+			p.printf("\n%s\n", strings.TrimSpace(leaf.Description))
 		}
-		fmt.Fprint(p.out, "\nFlags:\n")
+		p.printf("%s", "\nFlags:\n")
 		for _, f := range leaf.Flags {
 			fmt.Fprintf(w, "  %s\t%s\n", flagHead(f), flagUsage(f))
 		}
@@ -51,7 +51,7 @@ func (p *program) help(c *call) error {
 		return fmt.Errorf("print help: %w", err)
 	}
 	if leaf == nil {
-		fmt.Fprint(p.out, footnote)
+		p.printf("%s", footnote)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/urfave/cli/v2"
 )
 
@@ -61,8 +59,8 @@ func (p *program) jobInitCommand() *cli.Command {
 		if !ok {
 			return usagef("job init %q is unknown; known: job, coordinator, worker", c.Args().First())
 		}
-		_, err := fmt.Fprint(p.out, text)
-		return err
+		p.printf("%s", text)
+		return nil
 	})
 	c.Description = "Prints a job file, or a node's configuration, to standard output."
 	return c

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -61,6 +60,6 @@ func (p *program) logLine(l wire.LogLine) error {
 	if p.format == "json" {
 		return p.printJSON(l)
 	}
-	_, err := fmt.Fprintf(p.out, "%s  %s\n", l.Task, oneLine(l.Text))
-	return err
+	p.printf("%s  %s\n", l.Task, oneLine(l.Text))
+	return nil
 }

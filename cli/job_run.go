@@ -40,11 +40,11 @@ func (p *program) jobRun(c *cli.Context) error {
 		if p.format == "json" {
 			return p.printJSON(wire.SubmitReply{ID: id})
 		}
-		fmt.Fprintln(p.out, id)
+		p.printf("%s\n", id)
 		return nil
 	}
 	err = p.followToEnd(c.Context, api, id)
-	if err != nil && c.Context.Err() != nil {
+	if err != nil && c.Err() != nil {
 		p.talk("\njob %s goes on without you; come back with\n  cohort job wait%s %s", id, p.addrFlag(c), id)
 	}
 	return err
@@ -115,8 +115,7 @@ func ended(j wire.JobView) error {
 
 // away reports whether the coordinator cannot be reached for now.
 func away(err error) bool {
-	var reply *wire.Error
-	if errors.As(err, &reply) {
+	if reply, ok := errors.AsType[*wire.Error](err); ok {
 		return reply.Code == wire.CodeNoLeader
 	}
 	return classOf(err) == exitUnavailable

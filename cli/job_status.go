@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -29,16 +28,15 @@ func (p *program) printJob(j wire.JobView) error {
 	if p.format == "json" {
 		return p.printJSON(j)
 	}
-	w := p.out
-	fmt.Fprintf(w, "%s  %s  %s\n", j.ID, j.Name, j.Status)
+	p.printf("%s  %s  %s\n", j.ID, j.Name, j.Status)
 	if j.Reason != "" {
-		fmt.Fprintf(w, "reason: %s\n", oneLine(j.Reason))
+		p.printf("reason: %s\n", oneLine(j.Reason))
 	}
-	fmt.Fprintf(w, "submitted %s", ago(j.Submitted, time.Now()))
+	p.printf("submitted %s", ago(j.Submitted, time.Now()))
 	if j.Ended > 0 {
-		fmt.Fprintf(w, ", took %s", span(time.Duration(j.Ended-j.Submitted)*time.Millisecond))
+		p.printf(", took %s", span(time.Duration(j.Ended-j.Submitted)*time.Millisecond))
 	}
-	fmt.Fprint(w, "\n\n")
+	p.printf("\n\n")
 	if err := p.printStages(j.Stages); err != nil {
 		return err
 	}

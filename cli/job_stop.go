@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/urfave/cli/v2"
 
 	"cohort/coordinator/wire"
@@ -31,7 +29,7 @@ func (p *program) jobStopCommand() *cli.Command {
 			return p.printJSON(r)
 		}
 		if !p.quiet {
-			fmt.Fprintf(p.out, "%s stopped\n", id)
+			p.printf("%s stopped\n", id)
 		}
 		return nil
 	})

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/urfave/cli/v2"
 )
 
@@ -31,7 +29,7 @@ func (p *program) drainCommand(name, usage string, drain bool) *cli.Command {
 			return p.printJSON(map[string]any{"id": node, "draining": drain})
 		}
 		if !p.quiet {
-			fmt.Fprintf(p.out, "%s: %s\n", node, name)
+			p.printf("%s: %s\n", node, name)
 		}
 		return nil
 	})

@@ -3,10 +3,46 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
+
+// A sink remembers the first error of its writer, so that what is printed in
+// parts is checked once, at the end. Bars, logs and talk may share it.
+type sink struct {
+	mu  sync.Mutex // guards below
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.w.Write(b)
+	if s.err == nil {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *sink) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s, format, args...) // remembered
+}
+
+func (s *sink) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return fmt.Errorf("print: %w", s.err)
+	}
+	return nil
+}
+
+// printf writes data.
+func (p *program) printf(format string, args ...any) { p.out.printf(format, args...) }
 
 // printJSON writes v as one line, so that a program can take the last line.
 func (p *program) printJSON(v any) error {
@@ -14,18 +50,19 @@ func (p *program) printJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("encode output: %w", err)
 	}
-	if _, err := fmt.Fprintf(p.out, "%s\n", text); err != nil {
-		return fmt.Errorf("print: %w", err)
-	}
+	p.printf("%s\n", text)
 	return nil
 }
 
 // printTable writes rows under a header, columns aligned.
 func (p *program) printTable(header string, rows [][]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.ReplaceAll(header, " | ", "\t"))
+	lines := []string{strings.ReplaceAll(header, " | ", "\t")}
 	for _, r := range rows {
-		fmt.Fprintln(w, strings.Join(r, "\t"))
+		lines = append(lines, strings.Join(r, "\t"))
+	}
+	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
+		return fmt.Errorf("print: %w", err)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -43,7 +80,7 @@ func printList[T any](p *program, list []T, id func(T) string, header string, ro
 	}
 	if p.quiet {
 		for _, v := range list {
-			fmt.Fprintln(p.out, id(v))
+			p.printf("%s\n", id(v))
 		}
 		return nil
 	}

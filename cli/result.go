@@ -52,7 +52,7 @@ func (p *program) printResult(j wire.JobView) error {
 		return err
 	}
 	if r.Test != nil {
-		fmt.Fprintf(p.out, "\nheld-out students, %s answers predicted\n", grouped(r.Test.Answers))
+		p.printf("\nheld-out students, %s answers predicted\n", grouped(r.Test.Answers))
 		rows := [][]string{r.Test.row("DKT")}
 		for _, b := range []struct{ key, name string }{{"logistic", "logistic"}, {"skill_mean", "skill mean"}} {
 			if m, ok := r.Baselines[b.key]; ok {
@@ -64,10 +64,10 @@ func (p *program) printResult(j wire.JobView) error {
 		}
 	}
 	if r.Weights != "" {
-		fmt.Fprintf(p.out, "\nweights  sha256:%s\n", r.Weights)
+		p.printf("\nweights  sha256:%s\n", r.Weights)
 	}
 	if r.Rate > 0 {
-		fmt.Fprintf(p.out, "training %s answers/s, %d epochs, the best was %d\n", grouped(int64(r.Rate)), r.Epochs, r.Best)
+		p.printf("training %s answers/s, %d epochs, the best was %d\n", grouped(int64(r.Rate)), r.Epochs, r.Best)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -18,8 +17,8 @@ func (p *program) versionCommand() *cli.Command {
 				"version": version, "revision": revision, "go": runtime.Version(), "feature_level": wire.FeatureLevel,
 			})
 		}
-		_, err := fmt.Fprintf(p.out, "cohort %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return err
+		p.printf("cohort %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
 	})
 }
 

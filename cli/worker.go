@@ -50,6 +50,6 @@ func (p *program) worker(c *cli.Context) error {
 		return err
 	}
 	p.talk("worker %s, members reach it at %s, data in %s", f.ID, node.Addr(), f.DataDir)
-	<-c.Context.Done()
+	<-c.Done()
 	return closing(node.Stop())
 }

@@ -3,12 +3,6 @@
 package coordinator
 
 import (
-	"cohort/coordinator/consensus"
-	"cohort/coordinator/gossip"
-	"cohort/coordinator/httpapi"
-	"cohort/coordinator/state"
-	"cohort/dataplane/lake"
-	"cohort/dataplane/stream"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +12,13 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/gossip"
+	"cohort/coordinator/httpapi"
+	"cohort/coordinator/state"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/stream"
 )
 
 // Config describes a coordinator. Listeners and transports are made by the

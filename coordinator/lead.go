@@ -1,14 +1,15 @@
 package coordinator
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
-	"context"
-	"errors"
-	"time"
 )
 
 // tick is how often leases are looked at.

@@ -1,12 +1,13 @@
 package coordinator
 
 import (
-	"cohort/coordinator/consensus"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 	"context"
 	"sync"
 	"time"
+
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 )
 
 // leases is when each worker was last heard of, in the leader's memory.

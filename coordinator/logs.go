@@ -1,13 +1,14 @@
 package coordinator
 
 import (
-	"cohort/coordinator/httpapi"
-	"cohort/coordinator/wire"
-	"cohort/dataplane/stream"
 	"context"
 	"strings"
 	"sync"
 	"time"
+
+	"cohort/coordinator/httpapi"
+	"cohort/coordinator/wire"
+	"cohort/dataplane/stream"
 )
 
 // pageLines is how many lines a page of a log holds.

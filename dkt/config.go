@@ -6,9 +6,10 @@
 package dkt
 
 import (
-	"cohort/kernels"
 	"errors"
 	"fmt"
+
+	"cohort/kernels"
 )
 
 // Config is what a training depends on, beside its data.

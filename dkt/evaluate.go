@@ -1,11 +1,12 @@
 package dkt
 
 import (
+	"context"
+	"math"
+
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels"
-	"context"
-	"math"
 )
 
 // Evaluate measures weights on a set, shared between the members.

@@ -1,9 +1,10 @@
 package dkt
 
 import (
+	"slices"
+
 	"cohort/dkt/metric"
 	"cohort/kernels"
-	"slices"
 )
 
 // State is where a training stands after a whole step: all that the next step

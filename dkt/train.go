@@ -1,13 +1,14 @@
 package dkt
 
 import (
-	"cohort/dkt/metric"
-	"cohort/dkt/sequence"
-	"cohort/kernels"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+
+	"cohort/dkt/metric"
+	"cohort/dkt/sequence"
+	"cohort/kernels"
 )
 
 // Backend is the arithmetic of one member, see kernels/cpu.Engine.

@@ -1,17 +1,18 @@
 package dkt_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
 	"cohort/dataplane"
 	"cohort/dkt"
 	"cohort/dkt/sequence"
 	"cohort/dkt/simulate"
 	"cohort/kernels"
 	"cohort/kernels/cpu"
-	"context"
-	"errors"
-	"fmt"
-	"sync"
-	"testing"
 )
 
 const skills = 6

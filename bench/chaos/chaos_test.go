@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"cohort/dkt/simulate"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"cohort/dkt/simulate"
 )
 
 // binary builds the real program once a test.

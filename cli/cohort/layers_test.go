@@ -30,7 +30,7 @@ var tools = []string{"kernels/cpu/gen", ".ci/coverage"}
 // owners are the only packages that may import what lies below a path.
 var owners = map[string]string{
 	"github.com/hashicorp/raft":       "coordinator/consensus coordinator/simnet",
-	"github.com/hashicorp/raft-wal":   "coordinator/consensus",
+	"go.etcd.io/bbolt":                "coordinator/consensus",
 	"github.com/hashicorp/memberlist": "coordinator/gossip coordinator/simnet",
 	"github.com/hashicorp/go-memdb":   "coordinator/state",
 	"github.com/nats-io":              "dataplane/stream",

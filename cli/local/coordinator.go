@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"cohort/coordinator"
@@ -36,6 +37,9 @@ type CoordinatorNode struct {
 
 // StartCoordinator locks the data folder, opens listeners and starts the node.
 func StartCoordinator(ctx context.Context, c Coordinator) (n *CoordinatorNode, err error) {
+	if err := c.checkAddresses(); err != nil {
+		return nil, err
+	}
 	lock, err := Lock(c.DataDir)
 	if err != nil {
 		return nil, err
@@ -53,6 +57,18 @@ func StartCoordinator(ctx context.Context, c Coordinator) (n *CoordinatorNode, e
 	return &CoordinatorNode{node: node, stream: config.Stream, lock: lock}, nil
 }
 
+// checkAddresses reports every address that may not be listened at, before
+// anything is made on disk.
+func (c Coordinator) checkAddresses() error {
+	faults := []error{checkAddress("http", c.HTTP, c.Insecure), checkAddress("raft", c.Raft, c.Insecure)}
+	for _, a := range [][2]string{{"gossip", c.Gossip}, {"stream", c.Stream}} {
+		if a[1] != "" {
+			faults = append(faults, checkAddress(a[0], a[1], c.Insecure))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // URL is where the API is.
 func (n *CoordinatorNode) URL() string { return "http://" + n.node.Addr() }
 
@@ -68,8 +84,8 @@ type wiring struct {
 
 func (w *wiring) close() error {
 	var faults []error
-	for k := len(w.opened) - 1; k >= 0; k-- {
-		faults = append(faults, w.opened[k].Close())
+	for _, o := range slices.Backward(w.opened) {
+		faults = append(faults, o.Close())
 	}
 	return errors.Join(faults...)
 }
@@ -96,7 +112,7 @@ func (w *wiring) wire(ctx context.Context) (config coordinator.Config, err error
 		return config, err
 	}
 	if t, ok := config.Raft.(io.Closer); ok {
-		w.opened = append(w.opened, t)
+		w.opened[len(w.opened)-1] = t // it closes the listener
 	}
 	config.Peers = []consensus.Peer{{ID: w.ID, Addr: addr}}
 	if config.Blobs, err = lake.OpenFolder(filepath.Join(w.DataDir, "blobs")); err != nil {

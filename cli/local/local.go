@@ -71,6 +71,9 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if c.HTTP == "" {
 		c.HTTP = "127.0.0.1:0"
 	}
+	if err := checkAddress("http", c.HTTP, c.Insecure); err != nil {
+		return nil, err
+	}
 	lock, err := Lock(c.DataDir)
 	if err != nil {
 		return nil, err

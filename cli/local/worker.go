@@ -47,6 +47,9 @@ type WorkerNode struct {
 // StartWorker locks the data folder, opens the listener and starts the node,
 // which registers in the background.
 func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
+	if err := checkAddress("listen", c.Listen, c.Insecure); err != nil {
+		return nil, err
+	}
 	lock, err := Lock(c.DataDir)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cohort/coordinator/wire"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+
+	"cohort/coordinator/wire"
 )
 
 // Blobs is the coordinators' blob store, over HTTP. Missing is the error that

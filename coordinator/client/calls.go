@@ -1,12 +1,13 @@
 package client
 
 import (
-	"cohort/coordinator/wire"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
+
+	"cohort/coordinator/wire"
 )
 
 // blocking adds the parameters of a blocking query.

@@ -4,7 +4,6 @@ package client
 
 import (
 	"bytes"
-	"cohort/coordinator/wire"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"cohort/coordinator/wire"
 )
 
 // Options of a client.

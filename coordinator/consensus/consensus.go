@@ -3,8 +3,6 @@
 package consensus
 
 import (
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +12,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
+
 	"github.com/hashicorp/raft"
-	wal "github.com/hashicorp/raft-wal"
-	"github.com/hashicorp/raft-wal/metadb"
 )
 
 // Errors of proposals.
@@ -91,39 +90,23 @@ type stores struct {
 	closer    io.Closer
 }
 
-// openStores uses raft-wal, whose entry costs one fsync where boltdb's needs two.
 func openStores(c Config) (stores, error) {
 	if c.Dir == "" {
 		mem := raft.NewInmemStore()
 		return stores{mem, mem, raft.NewInmemSnapshotStore(), nil}, nil
 	}
-	dir := filepath.Join(c.Dir, "log")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return stores{}, fmt.Errorf("make raft folder: %w", err)
 	}
-	// The log does not close its meta store, and the next Open in this process
-	// would wait for that one's lock for ever.
-	meta := &metadb.BoltMetaDB{}
-	w, err := wal.Open(dir, wal.WithLogger(adapt(c.Logger)), wal.WithMetaStore(meta))
+	log, err := openStore(filepath.Join(c.Dir, "log.db"))
 	if err != nil {
-		return stores{}, errors.Join(fmt.Errorf("open raft log: %w", err), meta.Close())
+		return stores{}, err
 	}
 	snaps, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, keepSnapshots, adapt(c.Logger))
 	if err != nil {
-		return stores{}, errors.Join(fmt.Errorf("open snapshots: %w", err), w.Close(), meta.Close())
+		return stores{}, errors.Join(fmt.Errorf("open snapshots: %w", err), log.Close())
 	}
-	return stores{w, w, snaps, closers{w, meta}}, nil
-}
-
-// closers close in turn.
-type closers []io.Closer
-
-func (c closers) Close() error {
-	faults := make([]error, len(c))
-	for k, x := range c {
-		faults[k] = x.Close()
-	}
-	return errors.Join(faults...)
+	return stores{log, log, snaps, log}, nil
 }
 
 // Open starts a member. A fresh one with Bootstrap forms the cluster of those

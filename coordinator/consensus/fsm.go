@@ -1,9 +1,10 @@
 package consensus
 
 import (
-	"cohort/coordinator/state"
 	"fmt"
 	"io"
+
+	"cohort/coordinator/state"
 
 	"github.com/hashicorp/raft"
 )

@@ -4,7 +4,6 @@ package gossip
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -103,9 +102,11 @@ func (g *Gossip) Members() []Member {
 // Events tells who comes and goes. Events beyond 256 that nobody reads are lost.
 func (g *Gossip) Events() <-chan Event { return g.events }
 
-// Close says farewell and stops.
+// Close says farewell and stops. A farewell that nobody hears is no error: the
+// others find out by themselves.
 func (g *Gossip) Close() error {
-	return errors.Join(g.list.Leave(leaveWait), g.list.Shutdown())
+	_ = g.list.Leave(leaveWait)
+	return g.list.Shutdown()
 }
 
 // Abandon stops without a word, as a killed process would.

@@ -3,10 +3,6 @@
 package httpapi
 
 import (
-	"cohort/coordinator/consensus"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
-	"cohort/dataplane/lake"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +12,11 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"cohort/coordinator/consensus"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 // Consensus is the part of consensus.Node that the API needs.

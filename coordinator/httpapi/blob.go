@@ -1,11 +1,12 @@
 package httpapi
 
 import (
-	"cohort/coordinator/wire"
-	"cohort/dataplane/lake"
 	"fmt"
 	"io"
 	"net/http"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 func blobHash(r *http.Request) (string, error) {

@@ -1,10 +1,11 @@
 package httpapi
 
 import (
-	"cohort/coordinator/wire"
 	"io"
 	"maps"
 	"net/http"
+
+	"cohort/coordinator/wire"
 )
 
 // headerForwarded marks a request that a coordinator handed on; it is not

@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"cohort/coordinator/schedule"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,6 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"cohort/coordinator/schedule"
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 )
 
 func (a *api) status(w http.ResponseWriter, _ *http.Request) error {

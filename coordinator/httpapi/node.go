@@ -1,9 +1,10 @@
 package httpapi
 
 import (
+	"net/http"
+
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
-	"net/http"
 )
 
 func (a *api) nodes(w http.ResponseWriter, r *http.Request) error {

@@ -1,10 +1,11 @@
 package httpapi
 
 import (
-	"cohort/coordinator/wire"
 	"net/http"
 	"strings"
 	"sync"
+
+	"cohort/coordinator/wire"
 )
 
 func (a *api) result(w http.ResponseWriter, r *http.Request) error {

@@ -2,11 +2,12 @@ package schedule
 
 import (
 	"cmp"
-	"cohort/coordinator/state"
-	"cohort/coordinator/wire"
 	"maps"
 	"math"
 	"slices"
+
+	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 )
 
 // Decision is a command for the leader to propose.

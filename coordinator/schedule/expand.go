@@ -4,13 +4,14 @@
 package schedule
 
 import (
-	"cohort/coordinator/wire"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"cohort/coordinator/wire"
 )
 
 // Expand turns a job's specification into its stages, each after those it

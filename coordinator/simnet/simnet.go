@@ -127,13 +127,16 @@ func (n *Network) lost(from, to string) bool {
 	return n.cut[pair(from, to)] || n.drop > 0 && n.chance.Float64() < n.drop
 }
 
-// Listen opens a listener on a free port of the host.
-func (h *Host) Listen() net.Listener {
+// Listen opens a listener on a port of the host; 0 is a free one.
+func (h *Host) Listen(port int) net.Listener {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	h.port++
+	if port == 0 {
+		h.port++
+		port = h.port
+	}
 	l := &listener{
-		net: h.net, addr: net.JoinHostPort(h.IP, strconv.Itoa(h.port)),
+		net: h.net, addr: net.JoinHostPort(h.IP, strconv.Itoa(port)),
 		conns: make(chan net.Conn), done: make(chan struct{}),
 	}
 	h.net.listeners[l.addr] = l
@@ -211,7 +214,9 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error {
 	l.once.Do(func() {
 		l.net.mu.Lock()
-		delete(l.net.listeners, l.addr)
+		if l.net.listeners[l.addr] == l {
+			delete(l.net.listeners, l.addr)
+		}
 		l.net.mu.Unlock()
 		close(l.done)
 	})

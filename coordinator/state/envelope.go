@@ -1,9 +1,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"encoding/json"
 	"fmt"
+
+	"cohort/coordinator/wire"
 )
 
 // Envelope makes the envelope of a command; the leader fills in its Time.

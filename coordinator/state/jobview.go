@@ -1,9 +1,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"encoding/json"
 	"maps"
+
+	"cohort/coordinator/wire"
 )
 
 // JobView builds what a person or a program sees of a job. Result merges the

@@ -1,9 +1,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"maps"
 	"slices"
+
+	"cohort/coordinator/wire"
 )
 
 func (t *tx) registerNode(c wire.RegisterNode) (string, *wire.Error) {

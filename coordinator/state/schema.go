@@ -1,8 +1,9 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"encoding/binary"
+
+	"cohort/coordinator/wire"
 
 	"github.com/hashicorp/go-memdb"
 )

@@ -2,13 +2,14 @@ package state
 
 import (
 	"bufio"
-	"cohort/coordinator/wire"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"cohort/coordinator/wire"
 
 	"github.com/hashicorp/go-memdb"
 )

@@ -3,9 +3,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"fmt"
 	"sync"
+
+	"cohort/coordinator/wire"
 
 	"github.com/hashicorp/go-memdb"
 )

@@ -1,10 +1,11 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"fmt"
 	"maps"
 	"slices"
+
+	"cohort/coordinator/wire"
 )
 
 // TaskID names task k of a stage.

@@ -1,9 +1,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"encoding/json"
 	"fmt"
+
+	"cohort/coordinator/wire"
 
 	"github.com/hashicorp/go-memdb"
 )

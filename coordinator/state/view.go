@@ -1,9 +1,10 @@
 package state
 
 import (
-	"cohort/coordinator/wire"
 	"context"
 	"strings"
+
+	"cohort/coordinator/wire"
 
 	"github.com/hashicorp/go-memdb"
 )

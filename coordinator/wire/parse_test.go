@@ -1,11 +1,12 @@
 package wire_test
 
 import (
-	"cohort/coordinator/wire"
 	"errors"
 	"os"
 	"strings"
 	"testing"
+
+	"cohort/coordinator/wire"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"

@@ -5,9 +5,10 @@
 package batch
 
 import (
-	"cohort/dataplane"
 	"errors"
 	"slices"
+
+	"cohort/dataplane"
 
 	"github.com/apache/arrow/go/v17/arrow"
 )

@@ -2,13 +2,14 @@ package batch
 
 import (
 	"bytes"
-	"cohort/dataplane"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
+
+	"cohort/dataplane"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"

@@ -1,10 +1,11 @@
 package batch
 
 import (
-	"cohort/dataplane"
 	"fmt"
 	"slices"
 	"strings"
+
+	"cohort/dataplane"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"

@@ -2,8 +2,9 @@ package batch
 
 import (
 	"bytes"
-	"cohort/dataplane"
 	"fmt"
+
+	"cohort/dataplane"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"

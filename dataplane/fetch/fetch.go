@@ -5,16 +5,17 @@ package fetch
 import (
 	"bytes"
 	"cmp"
-	"cohort/dataplane"
-	"cohort/dataplane/batch"
-	"cohort/dataplane/lake"
-	"cohort/dataplane/stream"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+
+	"cohort/dataplane"
+	"cohort/dataplane/batch"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/stream"
 
 	"golang.org/x/sync/errgroup"
 )

@@ -2,10 +2,11 @@ package lake
 
 import (
 	"bytes"
-	"cohort/dataplane"
 	"context"
 	"fmt"
 	"slices"
+
+	"cohort/dataplane"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"

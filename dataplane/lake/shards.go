@@ -1,13 +1,14 @@
 package lake
 
 import (
-	"cohort/dataplane"
-	"cohort/dataplane/batch"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"cohort/dataplane"
+	"cohort/dataplane/batch"
 )
 
 // ShardSet is the manifest of a dataset's shards; the hash of its JSON is its ID.

@@ -1,9 +1,6 @@
 package source
 
 import (
-	"cohort/coordinator/wire"
-	"cohort/dataplane"
-	"cohort/dataplane/lake"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane"
+	"cohort/dataplane/lake"
 )
 
 // CSVOptions say how a CSV file is read.

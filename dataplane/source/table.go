@@ -2,7 +2,6 @@ package source
 
 import (
 	"bufio"
-	"cohort/dataplane"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"cohort/dataplane"
 )
 
 // table reads a CSV file (RFC 4180), gzip or not, row by row.

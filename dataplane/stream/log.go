@@ -1,11 +1,12 @@
 package stream
 
 import (
-	"cohort/dataplane"
 	"context"
 	"errors"
 	"fmt"
 	"time"
+
+	"cohort/dataplane"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"

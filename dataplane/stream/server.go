@@ -1,11 +1,12 @@
 package stream
 
 import (
-	"cohort/dataplane"
 	"context"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"cohort/dataplane"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"

@@ -4,12 +4,13 @@
 package stream
 
 import (
-	"cohort/dataplane"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"cohort/dataplane"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"

@@ -6,10 +6,11 @@
 package baseline
 
 import (
+	"errors"
+
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels"
-	"errors"
 )
 
 // ErrEmpty says that a set has no predicted answer.

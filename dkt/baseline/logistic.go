@@ -1,10 +1,11 @@
 package baseline
 
 import (
+	"math"
+
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels"
-	"math"
 )
 
 // Dense features, after the one weight that each skill has of its own.

@@ -1,11 +1,12 @@
 package checkpoint
 
 import (
-	"cohort/dkt"
-	"cohort/kernels"
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"cohort/dkt"
+	"cohort/kernels"
 )
 
 // version of the files' metadata.

@@ -2,13 +2,14 @@ package checkpoint
 
 import (
 	"bytes"
-	"cohort/dkt"
-	"cohort/dkt/metric"
-	"cohort/kernels"
 	"errors"
 	"io"
 	"math"
 	"testing"
+
+	"cohort/dkt"
+	"cohort/dkt/metric"
+	"cohort/kernels"
 
 	"github.com/google/go-cmp/cmp"
 )

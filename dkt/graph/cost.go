@@ -1,9 +1,10 @@
 package graph
 
 import (
-	"cohort/kernels"
 	"errors"
 	"fmt"
+
+	"cohort/kernels"
 
 	"gorgonia.org/gorgonia"
 )

@@ -1,11 +1,12 @@
 package graph
 
 import (
-	"cohort/kernels"
-	"cohort/kernels/cpu"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"cohort/kernels"
+	"cohort/kernels/cpu"
 
 	"pgregory.net/rapid"
 )

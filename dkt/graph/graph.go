@@ -4,8 +4,9 @@
 package graph
 
 import (
-	"cohort/kernels"
 	"fmt"
+
+	"cohort/kernels"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"

@@ -1,10 +1,11 @@
 package graph
 
 import (
-	"cohort/kernels"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"cohort/kernels"
 )
 
 // The graph's own derivative is held to differences of its own loss.

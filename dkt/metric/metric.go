@@ -3,11 +3,12 @@
 package metric
 
 import (
-	"cohort/kernels"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+
+	"cohort/kernels"
 )
 
 // Errors of Compute.

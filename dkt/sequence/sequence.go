@@ -5,12 +5,13 @@ package sequence
 
 import (
 	"cmp"
-	"cohort/dataplane"
-	"cohort/kernels"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"cohort/dataplane"
+	"cohort/kernels"
 )
 
 // Set are sequences in canonical order: by masked student, then window.

@@ -7,9 +7,10 @@
 package simulate
 
 import (
-	"cohort/kernels"
 	"errors"
 	"fmt"
+
+	"cohort/kernels"
 )
 
 // Config says how many learners of what kind. The zero value is not valid;

@@ -1,8 +1,9 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"math"
+
+	"cohort/kernels"
 )
 
 // logit is the head's z of a slot's step: 16 lanes, tree, then the bias.

@@ -1,8 +1,9 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"fmt"
+
+	"cohort/kernels"
 )
 
 // blockRows is the number of table-row ids of a block of the sums over rows.

@@ -5,11 +5,12 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+
+	"cohort/kernels"
 )
 
 // Path names an implementation of the primitives.

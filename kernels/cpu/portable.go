@@ -1,9 +1,10 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"math"
 	"unsafe"
+
+	"cohort/kernels"
 )
 
 // portable is the reference: one lane at a time, FMA emulated.

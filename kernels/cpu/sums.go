@@ -1,8 +1,9 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"math"
+
+	"cohort/kernels"
 )
 
 // sums are a thread's fixed-point gradients in the engine's layouts.

@@ -1,9 +1,10 @@
 package cpu
 
 import (
-	"cohort/kernels"
 	"errors"
 	"slices"
+
+	"cohort/kernels"
 )
 
 var (

@@ -4,11 +4,12 @@ package main
 
 import (
 	"bytes"
-	"cohort/kernels"
 	"fmt"
 	"math"
 	"os"
 	"strings"
+
+	"cohort/kernels"
 )
 
 func main() {
