@@ -183,7 +183,9 @@ func TestNobodyAnswering(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	o := cohort(t, "", nil, "job", "list", "--addr", addr)
 	o.expect(t, 7, `"cohort dev" starts a cluster`)
 	o.oneLine(t)

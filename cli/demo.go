@@ -185,7 +185,7 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.Close()) }()
+	defer func() { err = errors.Join(err, cluster.Close()) }() //nolint:contextcheck // bounded by itself
 	if !c.IsSet("events") {
 		if err := p.simulateInto(ctx, dir, &spec); err != nil {
 			return err

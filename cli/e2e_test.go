@@ -155,30 +155,8 @@ func TestImportMakesADataset(t *testing.T) {
 	cohort(t, "", nil, "data", "import", events, "--skill", "ability", "--addr", url).expect(t, 8, "ability")
 }
 
+// The second run has other workers and shards, and gives the same weights.
 func TestDemoOnEventsTwiceInOneFolder(t *testing.T) {
-	t.Parallel()
-	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})
-	dir := filepath.Join(t.TempDir(), "data")
-	var hashes []string
-	for _, flags := range []string{"--workers 2", "--workers 1 --shards 3 -o json"} {
-		o := cohort(t, "", nil, append(strings.Fields(flags), "demo", "--events", events, "--epochs", "1", "--data-dir", dir)...)
-		o.expect(t, 0, "")
-		if flags == "--workers 2" {
-			if !strings.Contains(o.out, "skill mean") {
-				t.Errorf("no table: %s", o.out)
-			}
-			_, hash, _ := strings.Cut(o.out, "sha256:")
-			hashes = append(hashes, hash[:64])
-			continue
-		}
-		hashes = append(hashes, hashOf(t, final(t, o)))
-	}
-	if hashes[0] != hashes[1] {
-		t.Errorf("2 workers give %s, 1 gives %s", hashes[0], hashes[1])
-	}
-}
-
-func TestDemoWithFolds(t *testing.T) {
 	t.Parallel()
 	events := simulated(t, simulate.Config{Students: 50, Skills: 3, Answers: 8, Seed: 3})
 	var folds strings.Builder
@@ -186,11 +164,24 @@ func TestDemoWithFolds(t *testing.T) {
 	for s := range 50 {
 		fmt.Fprintf(&folds, "%d,%d\n", s+1, s%5+1)
 	}
-	split := write(t, "folds.csv", folds.String())
-	o := cohort(t, "", nil, "demo", "--events", events, "--split", split+":fold", "--fold", "5", "--epochs", "1", "-o", "json")
+	dir, split := filepath.Join(t.TempDir(), "data"), write(t, "folds.csv", folds.String())
+	demo := func(flags string) outcome {
+		return cohort(t, "", nil, append(strings.Fields(flags), "demo", "--events", events, "--split", split+":fold", "--fold", "5", "--epochs", "1", "--data-dir", dir)...)
+	}
+	o := demo("--workers 2")
+	o.expect(t, 0, "train done")
+	if !strings.Contains(o.out, "skill mean") {
+		t.Errorf("no table: %s", o.out)
+	}
+	_, first, _ := strings.Cut(o.out, "sha256:")
+	o = demo("--workers 1 --shards 3 -o json")
 	o.expect(t, 0, "")
-	if spec := final(t, o).Spec; !strings.Contains(spec, "test: 5") || !strings.Contains(spec, "valid: 1") {
-		t.Errorf("spec %s", spec)
+	done := final(t, o)
+	if !strings.HasPrefix(first, hashOf(t, done)) {
+		t.Errorf("first %s, then %s", first, hashOf(t, done))
+	}
+	if !strings.Contains(done.Spec, "test: 5") || !strings.Contains(done.Spec, "valid: 1") {
+		t.Errorf("spec %s", done.Spec)
 	}
 }
 
@@ -198,13 +189,15 @@ func TestCtrlCEndsTheDemoInTime(t *testing.T) {
 	t.Parallel()
 	events := simulated(t, simulate.Config{Students: 400, Skills: 5, Answers: 30, Seed: 3})
 	dir := t.TempDir()
-	for _, after := range []time.Duration{0, 50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second} {
+	for _, after := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(after, cancel)
-		var stopped time.Time
-		context.AfterFunc(ctx, func() { stopped = time.Now() })
+		stopped := make(chan time.Time, 1)
+		time.AfterFunc(after, func() {
+			stopped <- time.Now()
+			cancel()
+		})
 		o := cohortIn(ctx, "", nil, "demo", "--events", events, "--epochs", "100000", "--data-dir", dir)
-		if took := time.Since(stopped); took > 2*time.Second {
+		if took := time.Since(<-stopped); took > 2*time.Second {
 			t.Errorf("took %v after %v", took, after)
 		}
 		o.expect(t, 130, "")
@@ -213,25 +206,37 @@ func TestCtrlCEndsTheDemoInTime(t *testing.T) {
 	cohort(t, "", nil, "demo", "--events", events, "--epochs", "1", "--data-dir", dir).expect(t, 0, "")
 }
 
-// background runs a command until the test ends it, and answers its outcome.
-func background(t *testing.T, args ...string) (stop func() outcome) {
+// running is a command in the background.
+type running struct {
+	out, err shared
+	cancel   context.CancelFunc
+	code     chan int
+}
+
+// background runs a command until the test ends it.
+func background(t *testing.T, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan outcome, 1)
-	go func() { done <- cohortIn(ctx, "", nil, args...) }()
-	stop = func() outcome {
-		cancel()
-		select {
-		case o := <-done:
-			done <- o
-			return o
-		case <-time.After(10 * time.Second):
-			t.Error("the command does not end")
-			return outcome{}
-		}
+	r := &running{cancel: cancel, code: make(chan int, 1)}
+	go func() {
+		r.code <- cli.Main(ctx, append([]string{"cohort"}, args...), strings.NewReader(""), &r.out, &r.err, nil)
+	}()
+	t.Cleanup(func() { r.stop(t) })
+	return r
+}
+
+// stop ends the command as Ctrl-C does.
+func (r *running) stop(t *testing.T) outcome {
+	t.Helper()
+	r.cancel()
+	select {
+	case code := <-r.code:
+		r.code <- code
+		return outcome{code, r.out.String(), r.err.String()}
+	case <-time.After(10 * time.Second):
+		t.Error("the command does not end")
+		return outcome{}
 	}
-	t.Cleanup(func() { stop() })
-	return stop
 }
 
 // until polls until f is content.
@@ -254,7 +259,7 @@ func freePort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // tests
 	return l.Addr().String()
 }
 
@@ -265,7 +270,7 @@ func TestThreeNodesFromThreeFiles(t *testing.T) {
 	dir, http := t.TempDir(), freePort(t)
 	coordinator := fmt.Sprintf("id: c1\ndata_dir: %s/c1\nhttp: %s\nraft: %s\ngossip: %s\nstream: %s\n", dir, http, freePort(t), freePort(t), freePort(t))
 	c := write(t, "c.yaml", coordinator)
-	stopC := background(t, "coordinator", "--config", c)
+	running := background(t, "coordinator", "--config", c)
 	for _, id := range []string{"w1", "w2"} {
 		background(t, "worker", "--config", write(t, "w.yaml", fmt.Sprintf("id: %s\ndata_dir: %s/%s\ncoordinators: [%s]\ncores: 1\n", id, dir, id, http)))
 	}
@@ -277,7 +282,7 @@ func TestThreeNodesFromThreeFiles(t *testing.T) {
 	o := cohort(t, jobOf(events), nil, "job", "run", "-", "-o", "json", "--addr", http, "--set", "train.workers=2")
 	o.expect(t, 0, "")
 	first := hashOf(t, final(t, o))
-	if o := stopC(); o.code != 0 {
+	if o := running.stop(t); o.code != 0 {
 		t.Errorf("got %+v", o)
 	}
 	background(t, "coordinator", "--config", c)
@@ -294,9 +299,12 @@ func TestThreeNodesFromThreeFiles(t *testing.T) {
 func TestDevServesUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	http := freePort(t)
-	stop := background(t, "dev", "--workers", "1", "--data-dir", t.TempDir(), "--http", http, "-o", "json")
-	until(t, "dev", func() bool { return cohort(t, "", nil, "node", "list", "-q", "--addr", http).out == "w1\n" })
-	o := stop()
+	dev := background(t, "dev", "--workers", "1", "--data-dir", t.TempDir(), "--http", http, "-o", "json")
+	until(t, "dev", func() bool { return strings.Contains(dev.err.String(), "Ctrl-C ends it") })
+	if o := cohort(t, "", nil, "node", "list", "-q", "--addr", http); o.out != "w1\n" {
+		t.Errorf("got %+v", o)
+	}
+	o := dev.stop(t)
 	if o.code != 0 || !strings.Contains(o.out, `"addr":"http://`+http+`"`) || !strings.Contains(o.err, "cohort job run --addr http://"+http) {
 		t.Errorf("got %+v", o)
 	}
@@ -381,7 +389,7 @@ func TestWrongCallsAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close()
+	defer lock.Close() //nolint:errcheck // tests
 	file := write(t, "a-file", "")
 	events := simulated(t, simulate.Config{Students: 5, Skills: 2, Answers: 4, Seed: 3})
 	node := func(text string) string { return write(t, "node.yaml", text) }
@@ -454,8 +462,9 @@ func TestAJobWithoutWorkersWaits(t *testing.T) {
 	url := startCluster(t, 1).URL()
 	events := simulated(t, simulate.Config{Students: 40, Skills: 3, Answers: 8, Seed: 5})
 	id := strings.TrimSpace(cohort(t, jobOf(events), nil, "job", "run", "-", "--detach", "-q", "--addr", url, "--set", "train.workers=500").out)
-	o := cohort(t, "", nil, "job", "wait", id, "--timeout", "4s", "--addr", url)
-	o.expect(t, 124, "waiting: ")
+	wait := background(t, "job", "wait", id, "--addr", url)
+	until(t, "the reason", func() bool { return strings.Contains(wait.err.String(), "waiting: train waits for ") })
+	wait.stop(t).expect(t, 130, "")
 	cohort(t, "", nil, "job", "stop", id, "--addr", url).expect(t, 0, "")
 	cohort(t, "", nil, "job", "wait", id, "--addr", url).expect(t, 8, "stopped")
 }
@@ -470,7 +479,7 @@ func TestAFullDiskLeavesNoFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer full.Close()
+	defer full.Close() //nolint:errcheck // tests
 	var errs bytes.Buffer
 	code := cli.Main(t.Context(), []string{"cohort", "data", "simulate"}, strings.NewReader(""), full, &errs, nil)
 	if code != 1 || !strings.Contains(errs.String(), "no space left on device") || strings.Count(errs.String(), "\n") != 1 {

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 )
@@ -28,27 +26,28 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 gate refused, 4 not found, 5 conflict
 // help prints what the call's command is for; help is asked for, so it is data.
 func (p *program) help(c *call) error {
 	leaf := c.leaf()
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	var rows [][]string
+	title := "Commands:"
 	switch {
 	case leaf == nil:
-		p.printf("%s\nCommands:\n", about)
+		p.printf("%s\n", about)
 	case len(leaf.Subcommands) > 0:
-		p.printf("%s: %s\n\nCommands:\n", c.name(), leaf.Usage)
+		p.printf("%s: %s\n\n", c.name(), leaf.Usage)
 	default:
 		p.printf("%s: %s\n\nUsage: %s\n", c.name(), leaf.Usage, strings.TrimSpace(c.name()+" [flags] "+leaf.ArgsUsage))
 		if leaf.Description != "" {
 			p.printf("\n%s\n", strings.TrimSpace(leaf.Description))
 		}
-		p.printf("%s", "\nFlags:\n")
+		title = "\nFlags:"
 		for _, f := range leaf.Flags {
-			fmt.Fprintf(w, "  %s\t%s\n", flagHead(f), flagUsage(f))
+			rows = append(rows, []string{"  " + flagHead(f), flagUsage(f)})
 		}
 	}
 	for _, b := range c.below() {
-		fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(b.Name+" "+b.ArgsUsage), b.Usage)
+		rows = append(rows, []string{"  " + strings.TrimSpace(b.Name+" "+b.ArgsUsage), b.Usage})
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("print help: %w", err)
+	if err := p.printTable(title, rows); err != nil {
+		return err
 	}
 	if leaf == nil {
 		p.printf("%s", footnote)

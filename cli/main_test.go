@@ -35,9 +35,27 @@ func cohort(t *testing.T, stdin string, env []string, args ...string) outcome {
 }
 
 func cohortIn(ctx context.Context, stdin string, env []string, args ...string) outcome {
-	var out, err bytes.Buffer
+	var out, err shared
 	code := cli.Main(ctx, append([]string{"cohort"}, args...), strings.NewReader(stdin), &out, &err, env)
 	return outcome{code, out.String(), err.String()}
+}
+
+// shared is a buffer that is read while a command writes it.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // expect checks the code, and that a failure says what it should in one line.

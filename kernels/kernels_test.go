@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -40,102 +41,128 @@ func naiveFMA(x, y, z float32) float32 {
 	return float32(math.FMA(float64(x), float64(y), float64(z)))
 }
 
-// tie draws operands whose exact sum lies so near to the middle of two
-// float32 that a float64 rounding lands on it.
-func tie(r *rand.Rand) (x, y, z float32) {
-	z = 2 * math.Float32frombits(math.Float32bits(1)|r.Uint32N(1<<23))
-	half := math.Float32frombits(uint32(127-23) << 23) // half an ulp of z in [2, 4)
-	// x·y = half·(1 + tiny), with factors of 24 bits: (1+a)(1−a) = 1 − a².
-	a := math.Float32frombits(uint32(127-13-r.UintN(10)) << 23)
-	return half * (1 + a), 1 - a, z
+// tie draws operands whose exact sum lies so near to the middle of z and its
+// neighbour that a float64 rounding lands on the middle; the sum rounds to z.
+// The product is half an ulp of z times 1 − a², from factors 1 + a and 1 − a.
+func tie(r *rand.Rand, z, ulp float32, bits uint) (x, y float32) {
+	a := math.Float32frombits(uint32(127-bits) << 23)
+	// half an ulp is the product of two powers of two, neither subnormal
+	at := int(math.Float32bits(ulp)>>23) - 127 - 1
+	if ulp < 0x1p-126 {
+		at = -150
+	}
+	first := at/2 + r.IntN(41) - 20
+	x = float32(math.Ldexp(float64(1+a), first))
+	y = float32(math.Ldexp(float64(1-a), at-first))
+	if (z < 0) != (r.Uint32()&1 == 0) { // away from zero or towards it
+		return -x, y
+	}
+	return x, y
+}
+
+// normalTie's results have 24 bits.
+func normalTie(r *rand.Rand) (x, y, z float32) {
+	exponent := 77 + r.Uint32N(100)
+	z = math.Float32frombits(exponent<<23 | (1 + r.Uint32N(1<<23-1)) | r.Uint32()&(1<<31))
+	x, y = tie(r, z, math.Float32frombits((exponent-23)<<23), 15+r.UintN(8))
+	return x, y, z
+}
+
+// subnormalTie's results lie below 2^-126: an ulp is 2^-149.
+func subnormalTie(r *rand.Rand) (x, y, z float32) {
+	z = math.Float32frombits(1<<15 + r.Uint32N(1<<23-1<<15) | r.Uint32()&(1<<31))
+	x, y = tie(r, z, math.SmallestNonzeroFloat32, 20+r.UintN(4))
+	return x, y, z
 }
 
 func TestFMARoundsOnce(t *testing.T) {
-	r := source(t)
-	naiveWrong := 0
-	for range 1_000_000 {
-		x, y, z := tie(r)
-		want := exactTie(x, y, z)
-		if got := FMA(x, y, z); got != want {
-			t.Fatalf("FMA(%g, %g, %g) is %g, want %g", x, y, z, got, want)
-		}
-		if naiveFMA(x, y, z) != want {
-			naiveWrong++
-		}
+	for name, draw := range map[string]func(*rand.Rand) (x, y, z float32){
+		"normal": normalTie, "subnormal": subnormalTie,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := source(t)
+			naiveWrong := 0
+			for k := range 1_000_000 {
+				x, y, z := draw(r)
+				if got := FMA(x, y, z); got != z {
+					t.Fatalf("FMA(%x, %x, %x) is %x, want %x", x, y, z, got, z)
+				}
+				if naiveFMA(x, y, z) != z {
+					naiveWrong++
+				}
+				if want := exactFMA(x, y, z); k%100 == 0 && want != z {
+					t.Fatalf("%x·%x + %x is %x: the draw is no tie", x, y, z, want)
+				}
+			}
+			t.Logf("the naive form is wrong in %d of 1,000,000", naiveWrong)
+			if naiveWrong < 400_000 {
+				t.Error("the naive form passes: these are no double-rounding ties")
+			}
+		})
 	}
-	if naiveWrong == 0 {
-		t.Error("the naive form passes: these are no double-rounding ties")
-	}
-	t.Logf("the naive form is wrong in %d of 1,000,000", naiveWrong)
-}
-
-// exactTie is exactFMA for operands of tie, whose product is just below half an
-// ulp of z: the sum rounds to z.
-func exactTie(x, y, z float32) float32 {
-	product := float64(x) * float64(y) // exact: 48 bits
-	half := float64(math.Nextafter32(z, 8)-z) / 2
-	switch {
-	case product < half:
-		return z
-	case product > half:
-		return math.Nextafter32(z, 8)
-	}
-	return exactFMA(x, y, z)
 }
 
 func TestFMAOfSubnormalsAndOfAnything(t *testing.T) {
 	r := source(t)
-	naiveWrong := 0
 	for k := range 1_000_000 {
 		// products around 2^-149, sums that are subnormal
-		x := math.Float32frombits(uint32(127-75+r.UintN(8))<<23 | r.Uint32N(1<<23))
+		x := math.Float32frombits(uint32(127-75+r.UintN(8))<<23 | r.Uint32N(1<<23) | r.Uint32()&(1<<31))
 		y := math.Float32frombits(uint32(127-75+r.UintN(8))<<23 | r.Uint32N(1<<23))
 		z := math.Float32frombits(r.Uint32N(1<<20) | r.Uint32()&(1<<31))
 		want := subnormalFMA(x, y, z)
 		if got := FMA(x, y, z); got != want {
-			t.Fatalf("FMA(%g, %g, %g) is %g, want %g", x, y, z, got, want)
-		}
-		if naiveFMA(x, y, z) != want {
-			naiveWrong++
+			t.Fatalf("FMA(%x, %x, %x) is %x, want %x", x, y, z, got, want)
 		}
 		if k%50 == 0 {
 			x, y, z = any32(r), any32(r), any32(r)
 			if got, want := FMA(x, y, z), exactFMA(x, y, z); got != want {
-				t.Fatalf("FMA(%g, %g, %g) is %g, want %g", x, y, z, got, want)
+				t.Fatalf("FMA(%x, %x, %x) is %x, want %x", x, y, z, got, want)
 			}
 		}
 	}
-	t.Logf("the naive form is wrong in %d of 1,000,000 subnormal results", naiveWrong)
 }
 
-// subnormalFMA rounds in integers: results below 2^-126 are multiples of
-// 2^-149. The sum is exact in units of 2^-196.
+// subnormalFMA rounds in integers, in units of 2^-149: to nearest, ties to even.
 func subnormalFMA(x, y, z float32) float32 {
-	mant := func(v float32) (int64, int) {
-		b := math.Float32bits(v)
-		m, e := int64(b&(1<<23-1)), int(b>>23&0xff)
-		if e > 0 {
-			m |= 1 << 23
-		} else {
-			e = 1
-		}
-		if b>>31 != 0 {
-			m = -m
-		}
-		return m, e - 150 // v = m·2^(e−150)
+	mx, ex := parts(x)
+	my, ey := parts(y)
+	mz, _ := parts(z)
+	const shift = 62 // the sum is exact in units of 2^-211
+	hi, lo := bits.Mul64(mx, my)
+	down := -149 - shift - (ex + ey) // negative: the product shifts up
+	if down > 0 || hi != 0 {
+		panic("not a draw of TestFMAOfSubnormalsAndOfAnything")
 	}
-	mx, ex := mant(x)
-	my, ey := mant(y)
-	mz, ez := mant(z)
-	sum := new(big.Int).Mul(big.NewInt(mx), big.NewInt(my))
-	sum.Lsh(sum, uint(ex+ey+220))
-	other := new(big.Int).Lsh(big.NewInt(mz), uint(ez+220))
-	f := new(big.Float).SetPrec(400).SetInt(sum.Add(sum, other))
-	if f.Sign() == 0 {
-		return 0
+	product := new(big.Int).Lsh(new(big.Int).SetUint64(lo), uint(-down))
+	if (x < 0) != (y < 0) {
+		product.Neg(product)
 	}
-	got, _ := f.SetMantExp(f, -220).Float32()
-	return got
+	sum := new(big.Int).Lsh(new(big.Int).SetUint64(mz), shift)
+	if z < 0 {
+		sum.Neg(sum)
+	}
+	sum.Add(sum, product)
+	magnitude := new(big.Int).Abs(sum)
+	whole := new(big.Int).Rsh(magnitude, shift)
+	rest := new(big.Int).Sub(magnitude, new(big.Int).Lsh(whole, shift))
+	n := whole.Uint64()
+	switch rest.Cmp(new(big.Int).Lsh(big.NewInt(1), shift-1)) {
+	case 1:
+		n++
+	case 0:
+		n += n & 1
+	}
+	return float32(math.Copysign(float64(n)*0x1p-149, float64(sum.Sign())))
+}
+
+// parts are |v| = m·2^e.
+func parts(v float32) (m uint64, e int) {
+	b := math.Float32bits(v)
+	m, e = uint64(b&(1<<23-1)), int(b>>23&0xff)
+	if e == 0 {
+		return m, -149
+	}
+	return m | 1<<23, e - 150
 }
 
 func any32(r *rand.Rand) float32 {

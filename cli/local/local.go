@@ -80,7 +80,7 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	}
 	cluster := &Cluster{lock: lock}
 	if err := cluster.start(ctx, c); err != nil {
-		return nil, errors.Join(err, cluster.Close())
+		return nil, errors.Join(err, cluster.Close()) //nolint:contextcheck // bounded by itself
 	}
 	return cluster, nil
 }

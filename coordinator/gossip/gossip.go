@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -48,6 +51,9 @@ type Config struct {
 type Gossip struct {
 	list   *memberlist.Memberlist
 	events chan Event
+
+	mu    sync.Mutex // guards below; memberlist's own list is written while it is read
+	alive map[string]Member
 }
 
 // leaveWait bounds the farewell.
@@ -62,7 +68,7 @@ func New(c Config) (*Gossip, error) {
 	if len(meta) > memberlist.MetaMaxSize {
 		return nil, fmt.Errorf("gossip: meta is %d bytes, at most %d fit", len(meta), memberlist.MetaMaxSize)
 	}
-	g := &Gossip{events: make(chan Event, 256)}
+	g := &Gossip{events: make(chan Event, 256), alive: map[string]Member{}}
 	conf := memberlist.DefaultLANConfig()
 	if c.Transport == nil {
 		conf = memberlist.DefaultLocalConfig()
@@ -92,11 +98,9 @@ func (g *Gossip) Addr() string { return g.list.LocalNode().Address() }
 
 // Members lists who is alive, this node among them.
 func (g *Gossip) Members() []Member {
-	var all []Member
-	for _, n := range g.list.Members() {
-		all = append(all, member(n))
-	}
-	return all
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.SortedFunc(maps.Values(g.alive), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Events tells who comes and goes. Events beyond 256 that nobody reads are lost.
@@ -135,8 +139,16 @@ func (e events) NotifyUpdate(n *memberlist.Node) { e.tell(n, true) }
 
 // tell must not block: memberlist holds its lock.
 func (e events) tell(n *memberlist.Node, alive bool) {
+	m := member(n)
+	e.g.mu.Lock()
+	if alive {
+		e.g.alive[m.Name] = m
+	} else {
+		delete(e.g.alive, m.Name)
+	}
+	e.g.mu.Unlock()
 	select {
-	case e.g.events <- Event{member(n), alive}:
+	case e.g.events <- Event{m, alive}:
 	default:
 	}
 }

@@ -118,23 +118,30 @@ var (
 	errNUL  = errors.New("NUL byte")
 )
 
-// guard refuses what would make the CSV reader hold too much.
+// guard refuses what would make the CSV reader hold too much. What stands
+// before the fault is passed on, so that the row at fault is known.
 type guard struct {
 	r    io.Reader
 	line int
+	err  error
 }
 
 func (g *guard) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
 	n, err := g.r.Read(p)
-	for _, c := range p[:n] {
+	for k, c := range p[:n] {
 		switch c {
 		case '\n':
 			g.line = 0
 		case 0:
-			return 0, errNUL
+			g.err = errNUL
+			return k, nil
 		default:
 			if g.line++; g.line > dataplane.MaxLine {
-				return 0, errLong
+				g.err = errLong
+				return k, nil
 			}
 		}
 	}

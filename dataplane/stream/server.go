@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"cohort/dataplane"
@@ -32,6 +33,9 @@ const startWait = 10 * time.Second
 
 // StartServer starts a server and makes its streams.
 func StartServer(ctx context.Context, c ServerConfig) (*Server, error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil { // the server would only log it
+		return nil, fmt.Errorf("make stream folder: %w", err)
+	}
 	o := &server.Options{
 		ServerName: "cohort", JetStream: true, StoreDir: c.Dir, NoSigs: true, NoSystemAccount: false,
 		DontListen: c.Host == "", Host: c.Host, Port: c.Port, MaxPayload: dataplane.MaxPayload,
