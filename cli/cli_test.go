@@ -2,7 +2,9 @@ package cli_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -291,7 +293,7 @@ func TestAnAbsentCoordinatorIsWaitedFor(t *testing.T) {
 	_, url := newFake(t, map[string][]any{"GET /v1/jobs/j": append(
 		repeat[any](&wire.Error{Code: wire.CodeNoLeader, Message: "no leader"}, 30), job("j", wire.Done))})
 	o := cohort(t, "", nil, "job", "wait", "j", "--addr", url)
-	o.expect(t, 0, "coordinator away")
+	o.expect(t, 0, "no coordinator answers; what trains goes on, waiting")
 }
 
 func repeat[T any](v T, n int) []T {
@@ -329,26 +331,36 @@ func TestDetachPrintsTheID(t *testing.T) {
 
 func TestPlanSaysByItsCodeWhetherThereIsSomethingToDo(t *testing.T) {
 	t.Parallel()
-	spec := "name: n\nkind: graph\nstages: [{name: a, kind: noop}]\n"
-	stage := func(s wire.Status) wire.PlanReply {
-		return wire.PlanReply{Stages: []wire.Stage{{Name: "a", Kind: "noop", Run: "batch", Tasks: 1, Status: s}}}
+	text := "name: n\nkind: graph\nstages: [{name: a, kind: noop}]\n"
+	spec, err := wire.ParseSpec("", []byte(text))
+	if err != nil {
+		t.Fatal(err)
 	}
+	full, err := spec.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := fmt.Sprintf("%x", sha256.Sum256([]byte(full)))
+	plan := wire.PlanReply{Stages: []wire.Stage{{Name: "a", Kind: "noop", Run: "batch", Tasks: 1}}}
 	for _, c := range []struct {
 		name   string
 		answer any
+		job    wire.Job
 		code   int
 	}{
-		{"nothing", stage(wire.Done), 0},
-		{"something", stage(""), 1},
-		{"refused", &wire.Error{Code: wire.CodeInvalid, Message: "no"}, 255},
+		{"done", plan, wire.Job{ID: "j", Status: wire.Done, SpecHash: same}, 0},
+		{"failed", plan, wire.Job{ID: "j", Status: wire.Failed, SpecHash: same}, 1},
+		{"another", plan, wire.Job{ID: "j", Status: wire.Done, SpecHash: "x"}, 1},
+		{"refused", &wire.Error{Code: wire.CodeInvalid, Message: "no"}, wire.Job{}, 255},
 	} {
-		_, url := newFake(t, map[string][]any{"POST /v1/jobs/plan": {c.answer}})
-		if o := cohort(t, spec, nil, "job", "plan", "-", "--addr", url); o.code != c.code {
+		_, url := newFake(t, map[string][]any{"POST /v1/jobs/plan": {c.answer}, "GET /v1/jobs": {[]wire.JobView{{Job: c.job}}}})
+		if o := cohort(t, text, nil, "job", "plan", "-", "--addr", url); o.code != c.code {
 			t.Errorf("%s: %+v", c.name, o)
 		}
 	}
 	cohort(t, "nam: x\n", nil, "job", "plan", "-").expect(t, 255, "did you mean")
 	cohort(t, "", nil, "job", "plan").expect(t, 255, "needs FILE")
+	cohort(t, text, nil, "job", "plan", "-", "--addr", "127.0.0.1:1").expect(t, 255, "no coordinator answers")
 }
 
 func TestLogsFollowToTheEnd(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -73,10 +72,7 @@ func simulateFile(ctx context.Context, path string, config simulate.Config) (sta
 	if err == nil {
 		err = w.Close()
 	}
-	if err != nil {
-		return stats, fmt.Errorf("write %s: %w", path, err)
-	}
-	return stats, nil
+	return stats, err
 }
 
 type bufferedFile struct{ *bufio.Writer }

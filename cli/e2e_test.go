@@ -128,6 +128,9 @@ func TestAJobRunsFromFileToResult(t *testing.T) {
 			t.Errorf("%s lacks %q: %+v", line, part, o)
 		}
 	}
+	job := write(t, "job.yaml", jobOf(events))
+	cohort(t, "", nil, "job", "plan", job, "--addr", url).expect(t, 0, "nothing to do: job "+done.ID)
+	cohort(t, "", nil, "job", "plan", job, "--addr", url, "--set", "train.epochs=3").expect(t, 1, "")
 	fromDataset(t, url, done)
 }
 

@@ -60,7 +60,7 @@ func (p *program) follow(ctx context.Context, api *client.Client, id string) (wi
 			return j, err
 		case gone.IsZero():
 			gone = time.Now()
-			d.say(fmt.Sprintf("coordinator away (%s); waiting for it", oneLine(err.Error())))
+			d.say("no coordinator answers; what trains goes on, waiting")
 		}
 		if err := pause(ctx, followEvery/2); err != nil {
 			return j, err

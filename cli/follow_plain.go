@@ -12,7 +12,7 @@ import (
 // plain prints a line for each change of a stage and each epoch.
 type plain struct {
 	w      io.Writer
-	stages map[string]string // name → what was last said of it
+	stages map[string]string // name → what was last said of it, from its start on
 	wait   patience
 	epoch  int // the last one said
 }
@@ -48,12 +48,14 @@ func (p *plain) stage(s wire.StageView) {
 	if s.Status == wire.Done && s.Started > 0 {
 		text += " in " + span(time.Duration(s.Ended-s.Started)*time.Millisecond)
 	}
-	if s.Reason != "" && s.Status != wire.Pending {
-		text += ": " + oneLine(s.Reason)
+	if s.Status == wire.Pending && s.Reason != "" {
+		text = oneLine(s.Reason) // "waits for …"
 	}
-	before := p.stages[s.Name]
-	p.stages[s.Name] = text
-	if before != text && s.Status != wire.Pending {
+	if text == p.stages[s.Name] || s.Status == wire.Stopped { // the job's own end says why
+		return
+	}
+	if p.stages[s.Name] != "" || s.Status != wire.Pending {
+		p.stages[s.Name] = text
 		p.say(s.Name + " " + text)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 
 func (p *program) jobPlanCommand() *cli.Command {
 	c := p.command("plan", "FILE", "say what a job would run, without running it", clientFlags(setFlag()), p.jobPlan)
-	c.Description = jobFileHelp + "\n\nExit code: 0 nothing to do, 1 would change, 255 error."
+	c.Description = jobFileHelp + "\n\nExit code: 0 the same job is done already, 1 it would run, 255 error."
 	return c
 }
 
@@ -24,7 +25,7 @@ func (p *program) jobPlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.resolve(c.Context, api, &spec, dir); err != nil {
+	if err := p.resolve(c.Context, nil, &spec, dir); err != nil {
 		return err
 	}
 	text, err := spec.Text()
@@ -36,16 +37,21 @@ func (p *program) jobPlan(c *cli.Context) error {
 		return err
 	}
 	err = printList(p, plan.Stages, func(s wire.Stage) string { return s.Name },
-		"STAGE | KIND | RUN | TASKS | AFTER | STATUS", func(s wire.Stage) []string {
-			return []string{s.Name, string(s.Kind), string(s.Run), fmt.Sprint(s.Tasks), either(strings.Join(s.After, ",")), either(string(s.Status))}
+		"STAGE | KIND | RUN | TASKS | AFTER", func(s wire.Stage) []string {
+			return []string{s.Name, string(s.Kind), string(s.Run), fmt.Sprint(s.Tasks), either(strings.Join(s.After, ","))}
 		})
 	if err != nil {
 		return err
 	}
-	for _, s := range plan.Stages {
-		if s.Status != wire.Done {
-			return errWouldChange
+	jobs, err := api.Jobs(c.Context)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.Status == wire.Done && j.SpecHash == fmt.Sprintf("%x", sha256.Sum256([]byte(text))) {
+			p.talk("nothing to do: job %s has run all this", j.ID)
+			return nil
 		}
 	}
-	return nil
+	return errWouldChange
 }

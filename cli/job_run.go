@@ -52,7 +52,7 @@ func (p *program) jobRun(c *cli.Context) error {
 
 // submit uploads the files of a job and hands it in.
 func (p *program) submit(ctx context.Context, api *client.Client, spec wire.Spec, dir string) (id string, err error) {
-	if err := p.resolve(ctx, api, &spec, dir); err != nil {
+	if err := p.resolve(ctx, api.Blobs(), &spec, dir); err != nil {
 		return "", err
 	}
 	text, err := spec.Text()

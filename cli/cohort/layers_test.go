@@ -12,8 +12,8 @@ import (
 // layers is the order of packages, lowest first: a package imports only from
 // lower lines, never its own.
 var layers = []string{
-	"kernels dkt/metric dataplane coordinator/wire coordinator/simnet",
-	"kernels/cpu dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
+	"kernels dataplane coordinator/wire coordinator/simnet",
+	"kernels/cpu dkt/metric dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
 	"dkt/graph dkt/checkpoint dataplane/source dataplane/fetch",
 	"coordinator/httpapi worker/train worker/stage",

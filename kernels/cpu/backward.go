@@ -14,18 +14,18 @@ func (t *thread) logit(slot, step int) float32 {
 	return t.e.ops.dot(hd, t.e.w.wout[q*d.hp:][:d.hp]) + t.e.w.bout[q]
 }
 
-// loss is the binary cross-entropy of a logit.
+// loss is the binary cross-entropy of a logit, max(z,0) − z·y + log1p(exp(−|z|)).
 func loss(z float32, right uint8) float32 {
 	x := float64(z)
-	l := kernels.Log1p(kernels.Exp(-math.Abs(x)))
-	if x > 0 {
-		l += x
-	}
+	hinge := max(x, 0)
 	if right != 0 {
-		l -= x
+		hinge -= x
 	}
-	return float32(l)
+	return float32(hinge + kernels.Log1p(kernels.Exp(-math.Abs(x))))
 }
+
+// finite is false of ±Inf and NaN.
+func finite(z float32) bool { return math.Abs(float64(z)) <= math.MaxFloat32 }
 
 // headBackward adds the head's gradients and starts the top layer's.
 func (t *thread) headBackward() error {
@@ -35,7 +35,7 @@ func (t *thread) headBackward() error {
 		for step := range s.In {
 			z := t.logit(slot, step)
 			q, ok := kernels.ToFixed(loss(z, s.Right[step]))
-			if !ok {
+			if !ok || !finite(z) {
 				return &kernels.NonFiniteError{Tensor: "logit", Sequence: s.ID, Step: step}
 			}
 			t.sums.counts[kernels.CountLoss] += q

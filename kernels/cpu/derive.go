@@ -14,7 +14,8 @@ const blockRows = 64
 // from the table's (../DESIGN.md). p are the step's parameters.
 func (e *Engine) Derive(p *kernels.Params, g *kernels.Sums, out []float32) error {
 	d := e.d
-	if p.Shape != d.Shape || g.Shape != d.Shape || len(out) != d.ParamCount() {
+	if p.Shape != d.Shape || len(p.Data) != d.ParamCount() ||
+		g.Shape != d.Shape || len(g.Data) != d.SumCount() || len(out) != d.ParamCount() {
 		return errShape
 	}
 	answers := g.Counters()[kernels.CountAnswers]
@@ -164,8 +165,12 @@ func (d dims) present(table []float32, first int) []int {
 	return rows
 }
 
-// Adam updates theta and its moments m and v by the mean gradient.
+// Adam updates theta and its moments m and v, all as long as grad or longer, by
+// the mean gradient.
 func (e *Engine) Adam(theta, m, v, grad []float32, a kernels.AdamStep) {
+	if min(len(theta), len(m), len(v)) < len(grad) {
+		panic("cpu: Adam's vectors are shorter than the gradient") // assembly would write beyond them
+	}
 	s := adamScalars{
 		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2,
 		minusRate: -a.Rate, root: a.Root, epsilon: a.Epsilon, minusDecay: -a.Decay,

@@ -117,37 +117,18 @@ func (e *Engine) each(f func(k int, t *thread) error) error {
 	return nil
 }
 
-var errNotLoaded = errors.New("cpu: Load comes first")
-
-// check refuses sequences that the shape has no weights for.
-func (e *Engine) check(seqs []kernels.Sequence) error {
-	if !e.loaded {
-		return errNotLoaded
-	}
-	for _, s := range seqs {
-		if len(s.In) == 0 || len(s.In) != len(s.Ask) {
-			return fmt.Errorf("sequence %d has %d interactions and %d asked skills", s.ID, len(s.In), len(s.Ask))
-		}
-		for t := range s.In {
-			if s.In[t] < 0 || int(s.In[t]) >= e.d.Rows() || s.Ask[t] < 0 || int(s.Ask[t]) >= e.d.Skills {
-				return fmt.Errorf("sequence %d, step %d: interaction %d or skill %d is out of range", s.ID, t, s.In[t], s.Ask[t])
-			}
-		}
-	}
-	return nil
-}
-
 // Gradients runs forward and backward over the sequences and adds the
 // gradients of their summed loss, and the counters, to g. The error is a
-// *kernels.NonFiniteError when a number left its range; g is then spoilt.
+// *kernels.NonFiniteError when a number left its range; g is then unchanged.
 func (e *Engine) Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error {
+	if g.Shape != e.d.Shape || len(g.Data) != e.d.SumCount() {
+		return errShape
+	}
 	if err := e.check(seqs); err != nil {
 		return err
 	}
-	for _, s := range seqs {
-		if len(s.Right) != len(s.In) {
-			return fmt.Errorf("sequence %d has %d interactions and %d answers", s.ID, len(s.In), len(s.Right))
-		}
+	if err := checkAnswers(seqs); err != nil {
+		return err
 	}
 	parts := deal(seqs, len(e.threads))
 	err := e.each(func(k int, t *thread) error { return t.gradients(seqs, parts[k], d) })
@@ -163,13 +144,21 @@ func (e *Engine) Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernel
 }
 
 // Logits fills z[i], of the length of seqs[i].In, with the logit of each asked
-// answer, without dropout.
+// answer, without dropout. The error is a *kernels.NonFiniteError for the first
+// that is not finite.
 func (e *Engine) Logits(seqs []kernels.Sequence, z [][]float32) error {
 	if err := e.check(seqs); err != nil {
 		return err
 	}
+	if err := checkRoom(seqs, z); err != nil {
+		return err
+	}
 	parts := deal(seqs, len(e.threads))
-	return e.each(func(k int, t *thread) error { return t.logits(seqs, parts[k], z) })
+	err := e.each(func(k int, t *thread) error { return t.logits(seqs, parts[k], z) })
+	if err != nil {
+		return err
+	}
+	return checkLogits(seqs, z)
 }
 
 // deal gives each thread its sequences, longest first to the least loaded.
