@@ -67,8 +67,7 @@ func alone(t *testing.T, dir string) *coordinator.Node {
 }
 
 func code(err error) wire.Code {
-	var e *wire.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e.Code
 	}
 	return wire.OK

@@ -128,18 +128,23 @@ func (w *world) close() {
 	for _, tr := range w.apis {
 		tr.CloseIdleConnections()
 	}
-	time.Sleep(time.Minute) // the bubble's clock: it stops with the test, and probes under way must end
+	sleep(time.Minute) // it stops with the test, and probes under way must end
 }
 
 // folder is in memory where that can be had: thousands of syncs take real time.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "cohort-sim-")
+	dir, err := os.MkdirTemp("/dev/shm", "cohort-sim-") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a folder in memory, at worst until the next boot
 	return dir
+}
+
+// sleep passes time on the bubble's clock.
+func sleep(d time.Duration) {
+	<-time.After(d)
 }
 
 // leader waits for a leader that the others can reach.
@@ -151,7 +156,7 @@ func (w *world) leader() string {
 				return id
 			}
 		}
-		time.Sleep(100 * time.Millisecond) // the bubble's clock
+		sleep(100 * time.Millisecond)
 	}
 	w.t.Fatal("a minute without a leader")
 	return ""
@@ -176,7 +181,7 @@ func (w *world) await(what string, d time.Duration, ok func() bool) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%s: not within %v", what, d)
 		}
-		time.Sleep(100 * time.Millisecond) // the bubble's clock
+		sleep(100 * time.Millisecond)
 	}
 }
 
@@ -266,7 +271,7 @@ func TestSimulatedHourOfClusterLife(t *testing.T) {
 				faults["submit"]++
 			}
 			w.disturb(chance, faults)
-			time.Sleep(time.Duration(chance.IntN(30_000)) * time.Millisecond) // the bubble's clock
+			sleep(time.Duration(chance.IntN(30_000)) * time.Millisecond)
 		}
 		for _, id := range append([]string{"w1", "w2"}, coordinatorIDs...) {
 			w.net.Heal(id)
@@ -292,13 +297,13 @@ func (w *world) disturb(chance *rand.Rand, faults map[string]int) {
 		lost := w.leader()
 		faults["leader"]++
 		w.net.Isolate(lost)
-		time.Sleep(pause) // the bubble's clock
+		sleep(pause)
 		w.net.Heal(lost)
 	case 1:
 		id := []string{"w1", "w2"}[chance.IntN(2)]
 		faults["worker"]++
 		w.net.Isolate(id)
-		time.Sleep(pause) // the bubble's clock
+		sleep(pause)
 		w.net.Heal(id)
 	case 2:
 		id := coordinatorIDs[chance.IntN(3)]
@@ -308,7 +313,7 @@ func (w *world) disturb(chance *rand.Rand, faults map[string]int) {
 		}
 		delete(w.coordinators, id)
 		w.net.Host(id).CloseRaft()
-		time.Sleep(pause) // the bubble's clock
+		sleep(pause)
 		w.startCoordinator(id)
 	case 3:
 		id := []string{"w1", "w2"}[chance.IntN(2)]

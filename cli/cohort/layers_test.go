@@ -73,7 +73,7 @@ func TestAPackageImportsOnlyFromLowerLayers(t *testing.T) {
 	t.Parallel()
 	line := map[string]int{}
 	for k, names := range layers {
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			line[name] = k + 1
 		}
 	}

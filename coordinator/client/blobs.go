@@ -60,7 +60,7 @@ func (b *Blobs) put(ctx context.Context, r io.ReadSeeker) (string, int64, error)
 		return "", 0, fmt.Errorf("read upload: %w", err)
 	}
 	hash := hex.EncodeToString(h.Sum(nil))
-	answer, err := b.c.send(ctx, call{ //nolint:bodyclose // closed below
+	answer, err := b.c.send(ctx, call{
 		method: http.MethodPut, path: "/v1/blobs/" + hash, length: size,
 		body: func() (io.Reader, error) {
 			if _, err := r.Seek(start, io.SeekStart); err != nil {
@@ -77,7 +77,7 @@ func (b *Blobs) put(ctx context.Context, r io.ReadSeeker) (string, int64, error)
 
 // Get opens a blob; the reader checks the hash at the end.
 func (b *Blobs) Get(ctx context.Context, hash string) (io.ReadCloser, error) {
-	r, err := b.c.send(ctx, call{method: http.MethodGet, path: "/v1/blobs/" + esc(hash)})
+	r, err := b.c.send(ctx, call{method: http.MethodGet, path: "/v1/blobs/" + esc(hash)}) //nolint:bodyclose // the caller closes what is returned
 	if err != nil {
 		var reply *wire.Error
 		if errors.As(err, &reply) && reply.Code == wire.CodeNotFound && b.missing != nil {

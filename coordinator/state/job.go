@@ -105,27 +105,36 @@ func (t *tx) advance(id string) {
 	if j.Status.Final() {
 		return
 	}
-	open, running := 0, false
-	var waiting string
+	open, begun, active := 0, false, false
+	waiting := ""
 	for _, s := range t.stages(id) {
 		s = t.advanceStage(s)
 		if s.Status == wire.Failed {
 			t.end(j, wire.Failed, "stage "+s.Name+" failed: "+s.Reason)
 			return
 		}
+		if s.Status == wire.Pending && (waiting == "" || t.waits(s) == "") {
+			waiting = "stage " + s.Name + " " + s.Reason
+		}
 		if !s.Status.Final() {
 			open++
-			waiting = s.Reason
 		}
-		running = running || s.Status != wire.Pending
+		begun = begun || s.Status != wire.Pending
+		active = active || s.Status == wire.Running
 	}
-	switch {
-	case open == 0:
-		t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason, j.Ended = wire.Done, "", t.now })
-	case running && j.Status == wire.Pending:
-		t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason = wire.Running, "" })
-	case !running && j.Reason != waiting:
-		t.setJob(*j, func(j *wire.Job) { j.Reason = waiting })
+	next := *j
+	if begun {
+		next.Status = wire.Running
+	}
+	next.Reason = waiting
+	if active {
+		next.Reason = ""
+	}
+	if open == 0 {
+		next.Status, next.Reason, next.Ended = wire.Done, "", t.now
+	}
+	if next.Status != j.Status || next.Reason != j.Reason {
+		t.setJob(next, func(*wire.Job) {})
 	}
 }
 
