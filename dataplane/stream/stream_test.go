@@ -168,6 +168,6 @@ func TestTheStreamWorksInABubble(t *testing.T) {
 		}
 		c.Close()
 		s.Close()
-		time.Sleep(time.Minute) // the bubble's clock: what the server still waits for
+		<-time.After(time.Minute) // on the bubble's clock: what the server still waits for
 	})
 }
