@@ -48,7 +48,7 @@ func TestBarsShowStagesFiguresAndReasons(t *testing.T) {
 	b.show(j)
 	b.say("a word in between")
 	want := []string{"import", "done in 1m03s", "epoch 2/4 loss 0.5000 valid AUC 0.7500 1,234 answers/s", "a word in between", "\x1b[32m"}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, part := range want {
 		for !strings.Contains(s.String(), part) {
 			if time.Now().After(deadline) {

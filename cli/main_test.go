@@ -29,7 +29,7 @@ type outcome struct {
 // environment.
 func cohort(t *testing.T, stdin string, env []string, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // nothing here takes so long
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // nothing here takes so long
 	defer cancel()
 	return cohortIn(ctx, stdin, env, args...)
 }

@@ -33,8 +33,11 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
+// longLease outlasts any test, whatever else the machine does.
+const longLease = 10 * time.Minute
+
 // alone starts one coordinator over TCP on a folder.
-func alone(t *testing.T, dir string) *coordinator.Node {
+func alone(t *testing.T, dir string, lease time.Duration) *coordinator.Node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	raft := listen(t)
@@ -58,7 +61,7 @@ func alone(t *testing.T, dir string) *coordinator.Node {
 	n, err := coordinator.Start(context.WithoutCancel(t.Context()), coordinator.Config{
 		ID: "c1", DataDir: dir, HTTP: listen(t), Raft: transport, Peers: []consensus.Peer{{ID: "c1", Addr: raft.Addr().String()}},
 		Gossip: &gossip.Config{Name: "c1", Bind: "127.0.0.1", Port: port, Logger: log},
-		Blobs:  blobs, Stream: streams, Lease: time.Second, Version: "test", Logger: log,
+		Blobs:  blobs, Stream: streams, Lease: lease, Version: "test", Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +96,7 @@ func (h *hand) register(session string) wire.RegisterReply {
 // assigned waits for n assignments.
 func (h *hand) assigned(session string, n int) []wire.Assignment {
 	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		r, err := h.api.Tasks(h.t.Context(), h.id, session, h.index, time.Second)
 		if err != nil {
 			h.t.Fatal(err)
@@ -109,12 +112,12 @@ func (h *hand) assigned(session string, n int) []wire.Assignment {
 
 func TestTheAPIFromSubmitToDone(t *testing.T) {
 	dir := t.TempDir()
-	n := alone(t, dir)
+	n := alone(t, dir, longLease)
 	ctx := t.Context()
-	api := client.New([]string{n.Addr()}, client.Options{Actor: "tester", Patience: 10 * time.Second})
+	api := client.New([]string{n.Addr()}, client.Options{Actor: "tester", Patience: time.Minute})
 	defer api.Close()
 	w := &hand{t: t, api: api, id: "w1"}
-	if r := w.register("s1"); r.Stream == "" || r.LeaseMS != 1000 {
+	if r := w.register("s1"); r.Stream == "" || r.LeaseMS != longLease.Milliseconds() {
 		t.Errorf("registered %+v", r)
 	}
 	r, err := api.Submit(ctx, graph("first"))
@@ -161,13 +164,13 @@ func TestTheAPIFromSubmitToDone(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := alone(t, dir) // what was acknowledged is there after a restart
+	again := alone(t, dir, longLease) // what was acknowledged is there after a restart
 	defer func() {
 		if err := again.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	back := client.New([]string{"127.0.0.1:1", again.Addr()}, client.Options{Patience: 10 * time.Second})
+	back := client.New([]string{"127.0.0.1:1", again.Addr()}, client.Options{Patience: time.Minute})
 	defer back.Close()
 	if j, _, err := back.Job(ctx, r.ID, 0, 0); err != nil || j.Status != wire.Done {
 		t.Errorf("after a restart: %s, %v", j.Status, err)
@@ -177,7 +180,7 @@ func TestTheAPIFromSubmitToDone(t *testing.T) {
 // current waits for at least one assignment.
 func (h *hand) current(session string) []wire.Assignment {
 	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		r, err := h.api.Tasks(h.t.Context(), h.id, session, h.index, 500*time.Millisecond)
 		if err != nil {
 			h.t.Fatal(err)
@@ -197,7 +200,7 @@ func (h *hand) current(session string) []wire.Assignment {
 func waitJob(t *testing.T, api *client.Client, id string, ok func(wire.JobView) bool) wire.JobView {
 	t.Helper()
 	var index uint64
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		j, next, err := api.Job(t.Context(), id, index, time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -212,13 +215,13 @@ func waitJob(t *testing.T, api *client.Client, id string, ok func(wire.JobView) 
 }
 
 func TestASilentWorkerIsWrittenOff(t *testing.T) {
-	n := alone(t, t.TempDir())
+	n := alone(t, t.TempDir(), 3*time.Second)
 	defer func() {
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	api := client.New([]string{n.Addr()}, client.Options{Patience: 10 * time.Second})
+	api := client.New([]string{n.Addr()}, client.Options{Patience: time.Minute})
 	defer api.Close()
 	w := &hand{t: t, api: api, id: "w1"}
 	w.register("s1")
@@ -250,7 +253,7 @@ func TestASilentWorkerIsWrittenOff(t *testing.T) {
 }
 
 func TestBlobsGoOverHTTP(t *testing.T) {
-	n := alone(t, t.TempDir())
+	n := alone(t, t.TempDir(), longLease)
 	defer func() {
 		if err := n.Close(); err != nil {
 			t.Error(err)
@@ -282,13 +285,13 @@ func TestBlobsGoOverHTTP(t *testing.T) {
 }
 
 func TestBadRequestsGetAClassAndALine(t *testing.T) {
-	n := alone(t, t.TempDir())
+	n := alone(t, t.TempDir(), longLease)
 	defer func() {
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	api := client.New([]string{n.Addr()}, client.Options{Patience: 10 * time.Second})
+	api := client.New([]string{n.Addr()}, client.Options{Patience: time.Minute})
 	defer api.Close()
 	if _, err := api.Jobs(t.Context()); err != nil {
 		t.Fatal(err)

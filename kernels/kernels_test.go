@@ -201,7 +201,7 @@ func ulps(got float32, want float64) float64 {
 
 func TestSigmoidAndTanhAreAccurate(t *testing.T) {
 	var worstS, worstT float64
-	for bits := uint32(0); bits < math.Float32bits(9.25); bits += 211 {
+	for bits := uint32(0); bits < math.Float32bits(9.25); bits += 1009 {
 		for _, sign := range []uint32{0, 1 << 31} {
 			x := math.Float32frombits(bits | sign)
 			worstS = max(worstS, ulps(Sigmoid(x), 1/(1+math.Exp(-float64(x)))))
@@ -234,7 +234,11 @@ func TestDoubleFunctionsAreAccurate(t *testing.T) {
 		worst[0] = max(worst[0], relative(Exp(x), math.Exp(x)))
 		y := math.Exp((u - 0.5) * 1000)
 		worst[1] = max(worst[1], relative(Log(y), math.Log(y)))
+		for _, near := range []float64{u, 2 * u, 1 - 0x1p-12*u, 1 + 0x1p-12*u} {
+			worst[1] = max(worst[1], relative(Log(near), math.Log(near)))
+		}
 		worst[2] = max(worst[2], relative(Log1p(u), math.Log1p(u)))
+		worst[2] = max(worst[2], relative(Log1p(0x1p-20*u), math.Log1p(0x1p-20*u)))
 		worst[3] = max(worst[3], math.Abs(CosPi(8*u)-math.Cos(math.Pi*math.Mod(8*u, 2)))*0x1p52)
 	}
 	t.Logf("exp %.2f, log %.2f, log1p %.2f ulp; cosPi %.2f · 2^-52", worst[0], worst[1], worst[2], worst[3])
@@ -344,6 +348,16 @@ func TestDropoutKeepsItsShare(t *testing.T) {
 	}
 	if d.Gain() != float32(1/0.7) {
 		t.Errorf("gain %g", d.Gain())
+	}
+	// the threshold itself is kept
+	edge := Dropout{Seed: 1, Epoch: 2}
+	edge.Rate = float64(edge.Word(7, 0, 3, 5)) * 0x1p-32
+	if !edge.Keeps(7, 0, 3, 5) {
+		t.Error("a word at the threshold was dropped")
+	}
+	edge.Rate += 0x1p-32
+	if edge.Keeps(7, 0, 3, 5) {
+		t.Error("a word below the threshold was kept")
 	}
 	same := 0
 	for u := range 1000 {

@@ -31,7 +31,7 @@ func start(t *testing.T, c local.Config) *local.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := cluster.Ready(ctx); err != nil {
 		t.Fatal(errors.Join(err, cluster.Close()))
@@ -69,7 +69,7 @@ func TestAFolderServesOneClusterAfterTheOther(t *testing.T) {
 	if err := errors.Join(first.Close(), first.Close()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("close took %v", took)
 	}
 	// A smaller cluster places nothing on the workers that are gone.
@@ -178,7 +178,7 @@ func TestNodesOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := w.Ready(ctx); err != nil || w.Addr() == "" {
 		t.Fatal(err)
