@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	sys "golang.org/x/sys/cpu"
 )
 
@@ -143,12 +141,4 @@ func activateAll(x []float32, tanh bool) {
 		p.tanh = 1
 	}
 	activate(&p)
-}
-
-// checkControl reports whether the thread rounds to nearest and keeps
-// subnormals; foreign code may have changed that.
-func checkControl() bool {
-	tiny := math.Float32frombits(1)
-	half := float32(0x1p-24)
-	return tiny+tiny == math.Float32frombits(2) && 1+half == 1 && 1+half+half == 1
 }

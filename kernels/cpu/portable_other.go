@@ -5,5 +5,3 @@ package cpu
 func hasAVX2() bool { return false }
 
 type avx2 struct{ portable }
-
-func checkControl() bool { return true }
