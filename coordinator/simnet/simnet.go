@@ -4,35 +4,54 @@
 package simnet
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
+	"time"
 )
 
-// ErrUnreachable says that no listener is at an address, or that a cut lies between.
-var ErrUnreachable = errors.New("simnet: unreachable")
+// Errors of the network.
+var (
+	// ErrUnreachable says that no listener is at an address, or that a cut lies between.
+	ErrUnreachable = errors.New("simnet: unreachable")
+	// ErrReset is read from a stream that a cut broke.
+	ErrReset = errors.New("simnet: connection reset")
+	// ErrLost says that no answer came in time.
+	ErrLost = errors.New("simnet: no answer")
+)
 
-// Network joins hosts.
+// link is what lies between two hosts.
+type link uint8
+
+const (
+	linkOpen  link = iota
+	linkCut        // streams break and new ones are refused, as when a process is killed
+	linkMuted      // nothing gets through and nobody is told, as when a cable is pulled
+)
+
+// Network joins hosts. Its methods may be called by any goroutine.
 type Network struct {
-	mu        sync.Mutex
-	chance    *rand.Rand
-	hosts     map[string]*Host
-	byIP      map[string]*Host
-	listeners map[string]*listener // by IP:port
-	cut       map[[2]string]bool
-	drop      float64
-	conns     []*conn
+	mu          sync.Mutex // guards below; taken before a stream's lock
+	chance      *rand.Rand
+	hosts       map[string]*Host
+	byIP        map[string]*Host
+	listeners   map[string]*listener // by IP:port
+	links       map[[2]string]link   // that are not open
+	streams     map[*stream]bool
+	drop        float64
+	least, most time.Duration // of a message's way
+	healed      chan struct{} // closed at the next Heal
 }
 
 // New returns a network whose faults follow from seed.
 func New(seed uint64) *Network {
 	return &Network{
 		chance: rand.New(rand.NewPCG(seed, 0)), hosts: map[string]*Host{}, byIP: map[string]*Host{},
-		listeners: map[string]*listener{}, cut: map[[2]string]bool{},
+		listeners: map[string]*listener{}, links: map[[2]string]link{}, streams: map[*stream]bool{},
+		healed: make(chan struct{}),
 	}
 }
 
@@ -52,7 +71,7 @@ func (n *Network) Host(name string) *Host {
 	defer n.mu.Unlock()
 	h := n.hosts[name]
 	if h == nil {
-		h = &Host{net: n, Name: name, IP: fmt.Sprintf("10.0.0.%d", len(n.hosts)+1), port: 1000}
+		h = &Host{net: n, Name: name, IP: fmt.Sprintf("10.0.%d.%d", len(n.hosts)/250, len(n.hosts)%250+1), port: 1000}
 		n.hosts[name], n.byIP[h.IP] = h, h
 	}
 	return h
@@ -66,65 +85,95 @@ func pair(a, b string) [2]string {
 }
 
 // Cut parts two hosts: streams between them break, nothing new gets through.
-func (n *Network) Cut(a, b string) {
+func (n *Network) Cut(a, b string) { n.set(a, b, linkCut) }
+
+// Mute parts two hosts silently: streams hang, and go on once healed.
+func (n *Network) Mute(a, b string) { n.set(a, b, linkMuted) }
+
+func (n *Network) set(a, b string, to link) {
 	n.mu.Lock()
-	n.cut[pair(a, b)] = true
-	var broken []*conn
-	for _, c := range n.conns {
-		if pair(c.from, c.to) == pair(a, b) {
-			broken = append(broken, c)
+	defer n.mu.Unlock()
+	n.links[pair(a, b)] = to
+	for s := range n.streams {
+		if s.between(a, b) && to == linkCut {
+			s.reset()
+			delete(n.streams, s)
 		}
 	}
-	n.mu.Unlock()
-	for _, c := range broken {
-		_ = c.Close() // breaking it is the point
-	}
-	n.joinRaft()
 }
 
 // Isolate cuts a host from all others.
-func (n *Network) Isolate(name string) {
-	for other := range n.others(name) {
-		n.Cut(name, other)
-	}
-}
+func (n *Network) Isolate(name string) { n.part(name, n.Cut) }
 
-func (n *Network) others(name string) map[string]bool {
+// Silence mutes a host towards all others.
+func (n *Network) Silence(name string) { n.part(name, n.Mute) }
+
+func (n *Network) part(name string, from func(a, b string)) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	others := map[string]bool{}
+	var others []string
 	for h := range n.hosts {
 		if h != name {
-			others[h] = true
-		}
-	}
-	return others
-}
-
-// Heal undoes all cuts of a host.
-func (n *Network) Heal(name string) {
-	n.mu.Lock()
-	for p := range n.cut {
-		if p[0] == name || p[1] == name {
-			delete(n.cut, p)
+			others = append(others, h)
 		}
 	}
 	n.mu.Unlock()
-	n.joinRaft()
+	for _, other := range others {
+		from(name, other)
+	}
 }
 
-// Drop loses that share of datagrams.
+// Heal undoes all cuts and mutes of a host.
+func (n *Network) Heal(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for p := range n.links {
+		if p[0] == name || p[1] == name {
+			delete(n.links, p)
+		}
+	}
+	close(n.healed)
+	n.healed = make(chan struct{})
+	for s := range n.streams {
+		s.poke()
+	}
+}
+
+// Drop loses that share of datagrams and of Raft's messages.
 func (n *Network) Drop(share float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.drop = share
 }
 
-// lost draws whether a datagram is dropped.
-func (n *Network) lost(from, to string) bool {
+// Delay makes each message take a time between least and most.
+func (n *Network) Delay(least, most time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.cut[pair(from, to)] || n.drop > 0 && n.chance.Float64() < n.drop
+	n.least, n.most = least, max(least, most)
+}
+
+// way draws how a message fares: how long it takes, and whether it arrives.
+func (n *Network) way(from, to string) (delay time.Duration, state link, lost bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	state = n.links[pair(from, to)]
+	lost = state != linkOpen || n.drop > 0 && n.chance.Float64() < n.drop
+	return n.delay(), state, lost
+}
+
+// delay is called with the lock held.
+func (n *Network) delay() time.Duration {
+	if n.most == 0 {
+		return 0
+	}
+	return n.least + time.Duration(n.chance.Int64N(int64(n.most-n.least)+1))
+}
+
+// muted reports whether messages between two hosts wait for a Heal.
+func (n *Network) muted(a, b string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.links[pair(a, b)] == linkMuted
 }
 
 // Listen opens a listener on a port of the host; 0 is a free one.
@@ -142,90 +191,3 @@ func (h *Host) Listen(port int) net.Listener {
 	h.net.listeners[l.addr] = l
 	return l
 }
-
-// Dial connects to the listener at addr.
-func (h *Host) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	h.net.mu.Lock()
-	l := h.net.listeners[addr]
-	ip, _, _ := net.SplitHostPort(addr)
-	to := h.net.byIP[ip]
-	reachable := l != nil && to != nil && !h.net.cut[pair(h.Name, to.Name)]
-	h.net.mu.Unlock()
-	if !reachable {
-		return nil, &net.OpError{Op: "dial", Net: "sim", Err: fmt.Errorf("%s to %s: %w", h.Name, addr, ErrUnreachable)}
-	}
-	a, b := net.Pipe()
-	mine, theirs := h.net.track(a, b, h.Name, to.Name)
-	select {
-	case l.conns <- theirs:
-		return mine, nil
-	case <-l.done:
-		return nil, errors.Join(&net.OpError{Op: "dial", Net: "sim", Err: ErrUnreachable}, mine.Close(), theirs.Close())
-	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), mine.Close(), theirs.Close())
-	}
-}
-
-// conn is one end of a stream, known to the network so that a cut can break it.
-type conn struct {
-	net.Conn
-	from, to string
-	net      *Network
-}
-
-func (n *Network) track(a, b net.Conn, from, to string) (mine, theirs *conn) {
-	mine, theirs = &conn{a, from, to, n}, &conn{b, from, to, n}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.conns = append(n.conns, mine, theirs)
-	return mine, theirs
-}
-
-// Close closes this end; the other reads what was sent, then the end.
-func (c *conn) Close() error {
-	c.net.mu.Lock()
-	for k, o := range c.net.conns {
-		if o == c {
-			c.net.conns = append(c.net.conns[:k], c.net.conns[k+1:]...)
-			break
-		}
-	}
-	c.net.mu.Unlock()
-	return c.Conn.Close()
-}
-
-type listener struct {
-	net   *Network
-	addr  string
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, &net.OpError{Op: "accept", Net: "sim", Err: net.ErrClosed}
-	}
-}
-
-func (l *listener) Close() error {
-	l.once.Do(func() {
-		l.net.mu.Lock()
-		if l.net.listeners[l.addr] == l {
-			delete(l.net.listeners, l.addr)
-		}
-		l.net.mu.Unlock()
-		close(l.done)
-	})
-	return nil
-}
-
-func (l *listener) Addr() net.Addr { return addr(l.addr) }
-
-type addr string
-
-func (a addr) Network() string { return "sim" }
-func (a addr) String() string  { return string(a) }

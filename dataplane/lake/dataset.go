@@ -3,7 +3,9 @@ package lake
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"cohort/dataplane"
@@ -188,27 +190,32 @@ func decodeParquet(ctx context.Context, data []byte, visit func(dataplane.Event)
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
-	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
-	t, err := r.ReadTable(ctx)
+	// Not ReadTable: its goroutines would carry a panic out of reach.
+	batches, err := r.GetRecordReader(ctx, nil, nil)
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
-	defer t.Release()
-	if !sameFields(t.Schema(), eventSchema()) {
-		return fmt.Errorf("%w: columns %v", ErrCorrupt, t.Schema())
-	}
-	batches := array.NewTableReader(t, 0)
 	defer batches.Release()
+	if !sameFields(batches.Schema(), eventSchema()) {
+		return fmt.Errorf("%w: columns %v", ErrCorrupt, batches.Schema())
+	}
 	for batches.Next() {
 		if err := visitRecord(batches.Record(), visit); err != nil {
 			return err
 		}
 	}
+	if err := batches.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
 	return nil
 }
+
+// batchRows is how many rows are decoded at once.
+const batchRows = 1 << 16
 
 func sameFields(a, b *arrow.Schema) bool {
 	return slices.EqualFunc(a.Fields(), b.Fields(), func(x, y arrow.Field) bool {
