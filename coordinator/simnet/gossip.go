@@ -88,14 +88,26 @@ func (t *gossip) WriteTo(b []byte, to string) (time.Time, error) {
 		queue = h.gram
 	}
 	n.mu.Unlock()
-	if queue == nil || n.lost(t.host.Name, h.Name) {
+	if queue == nil {
 		return now, nil
 	}
-	select {
-	case queue <- packet{append([]byte(nil), b...), net.JoinHostPort(t.host.IP, strconv.Itoa(gossipPort))}:
-	default: // a full queue drops, as a socket buffer does
+	p := packet{append([]byte(nil), b...), net.JoinHostPort(t.host.IP, strconv.Itoa(gossipPort))}
+	switch delay, _, lost := n.way(t.host.Name, h.Name); {
+	case lost:
+	case delay > 0:
+		time.AfterFunc(delay, func() { offer(queue, p) })
+	default:
+		offer(queue, p)
 	}
 	return now, nil
+}
+
+// offer drops at a full queue, as a socket buffer does.
+func offer(queue chan<- packet, p packet) {
+	select {
+	case queue <- p:
+	default:
+	}
 }
 
 func (t *gossip) PacketCh() <-chan *memberlist.Packet { return t.packets }

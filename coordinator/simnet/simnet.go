@@ -57,12 +57,11 @@ func New(seed uint64) *Network {
 
 // Host is one machine of the network.
 type Host struct {
-	net  *Network
-	Name string
-	IP   string
-	port int
-	raft *raftPort
-	gram chan packet
+	net           *Network
+	Name, IP      string
+	port, dialled int // counted up
+	raft          *raftPort
+	gram          chan packet
 }
 
 // Host returns the host of that name, made at the first call.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -17,6 +18,9 @@ type stream struct {
 	broken chan struct{} // closed by a cut
 	lanes  [2]*lane
 }
+
+// firstLocal is the port below those that dialled streams have.
+const firstLocal = 40000
 
 // laneSize is how many bytes a lane holds before its writer waits.
 const laneSize = 64 << 10
@@ -48,8 +52,8 @@ func (l *lane) wake() {
 func (n *Network) open(from, to *Host, at string) (s *stream, mine, theirs net.Conn) {
 	s = &stream{net: n, a: from.Name, b: to.Name, broken: make(chan struct{}), lanes: [2]*lane{newLane(), newLane()}}
 	n.mu.Lock()
-	from.port++
-	local := net.JoinHostPort(from.IP, "0")
+	from.dialled++
+	local := net.JoinHostPort(from.IP, strconv.Itoa(firstLocal+from.dialled))
 	n.streams[s] = true
 	n.mu.Unlock()
 	mine = &conn{stream: s, in: s.lanes[0], out: s.lanes[1], local: addr(local), remote: addr(at)}
@@ -83,6 +87,13 @@ type conn struct {
 
 var _ net.Conn = (*conn)(nil)
 
+// watch is taken before anything is looked at, so that no change is missed.
+func (l *lane) watch() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
 // await waits until the lane changes, or for a time; zero is for ever.
 func (c *conn) await(changed <-chan struct{}, until time.Time) error {
 	var timer <-chan time.Time
@@ -113,11 +124,12 @@ func expired(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 // Read takes what has arrived.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
+		changed := c.in.watch()
 		muted := c.net.muted(c.a, c.b)
 		c.mu.Lock()
 		deadline := c.read
 		c.mu.Unlock()
-		n, changed, next, err := c.in.take(p, muted)
+		n, next, err := c.in.take(p, muted)
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
@@ -131,22 +143,22 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // take copies bytes that have arrived, or says when to look again.
-func (l *lane) take(p []byte, muted bool) (n int, changed <-chan struct{}, next time.Time, err error) {
+func (l *lane) take(p []byte, muted bool) (n int, next time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.gone:
-		return 0, nil, next, net.ErrClosed
+		return 0, next, net.ErrClosed
 	case muted:
-		return 0, l.changed, next, nil
+		return 0, next, nil
 	case len(l.queue) == 0 && l.eof:
-		return 0, nil, next, io.EOF
+		return 0, next, io.EOF
 	case len(l.queue) == 0:
-		return 0, l.changed, next, nil
+		return 0, next, nil
 	}
 	head := &l.queue[0]
 	if time.Now().Before(head.at) {
-		return 0, l.changed, head.at, nil
+		return 0, head.at, nil
 	}
 	n = copy(p, head.data)
 	head.data = head.data[n:]
@@ -155,13 +167,14 @@ func (l *lane) take(p []byte, muted bool) (n int, changed <-chan struct{}, next 
 		l.queue = l.queue[1:]
 	}
 	l.wake()
-	return n, nil, next, nil
+	return n, next, nil
 }
 
 // Write sends p; it waits while the lane is full.
 func (c *conn) Write(p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) {
+		changed := c.out.watch()
 		delay, _, _ := c.net.way(c.a, c.b)
 		c.mu.Lock()
 		deadline := c.write
@@ -174,7 +187,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		if expired(deadline) {
 			return sent, os.ErrDeadlineExceeded
 		}
-		n, changed, err := c.out.put(p[sent:], delay)
+		n, err := c.out.put(p[sent:], delay)
 		if sent += n; err != nil {
 			return sent, err
 		}
@@ -188,17 +201,17 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // put queues what there is room for.
-func (l *lane) put(p []byte, delay time.Duration) (n int, changed <-chan struct{}, err error) {
+func (l *lane) put(p []byte, delay time.Duration) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.eof:
-		return 0, nil, net.ErrClosed
+		return 0, net.ErrClosed
 	case l.gone:
-		return 0, nil, ErrReset
+		return 0, ErrReset
 	}
 	if n = min(len(p), laneSize-l.size); n == 0 {
-		return 0, l.changed, nil
+		return 0, nil
 	}
 	at := time.Now().Add(delay)
 	if at.Before(l.arrival) {
@@ -208,7 +221,7 @@ func (l *lane) put(p []byte, delay time.Duration) (n int, changed <-chan struct{
 	l.queue = append(l.queue, chunk{append([]byte(nil), p[:n]...), at})
 	l.size += n
 	l.wake()
-	return n, nil, nil
+	return n, nil
 }
 
 // Close closes this end; the other reads what was sent, then the end.

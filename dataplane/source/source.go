@@ -28,7 +28,8 @@ func (e *InputError) Error() string {
 	if e.Column != "" {
 		fmt.Fprintf(&b, ", column %q", e.Column)
 	}
-	return b.String() + ": " + e.Text
+	// One line, even where a quoted header holds line breaks.
+	return strings.NewReplacer("\n", " ", "\r", " ").Replace(b.String() + ": " + e.Text)
 }
 
 // Stats counts rows.
