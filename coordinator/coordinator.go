@@ -17,6 +17,7 @@ import (
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
 	"cohort/coordinator/state"
+	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 	"cohort/dataplane/stream"
 )
@@ -34,8 +35,10 @@ type Config struct {
 	Raft    consensus.Transport
 	Peers   []consensus.Peer // voters of a new cluster, this node among them
 	Timings consensus.Timings
+	Cut     consensus.Snapshots // of the log; zero: the defaults
+	Level   int                 // feature level; 0 is this binary's: only simulated upgrades set it
 
-	Gossip *gossip.Config // nil: none
+	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
 	Blobs  lake.Blobs
@@ -73,6 +76,7 @@ type Node struct {
 	consensus *consensus.Node
 	gossip    *gossip.Gossip
 	leases    *leases
+	office    *office
 	conn      *stream.Conn
 	server    *http.Server
 	transport *http.Transport
@@ -96,6 +100,9 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if c.HTTPAddr == "" {
 		c.HTTPAddr = c.HTTP.Addr().String()
 	}
+	if c.Level == 0 {
+		c.Level = wire.FeatureLevel
+	}
 	n := &Node{cfg: c, log: c.Logger.With("coordinator", c.ID), state: state.New()}
 	ctx, n.cancel = context.WithCancel(ctx)
 	if err := n.open(ctx); err != nil {
@@ -114,19 +121,22 @@ func (n *Node) open(ctx context.Context) (err error) {
 		dir = filepath.Join(c.DataDir, "raft")
 	}
 	n.consensus, err = consensus.Open(consensus.Config{
-		ID: c.ID, Dir: dir, Transport: c.Raft, Bootstrap: c.Peers, Timings: c.Timings, State: n.state, Logger: n.log,
+		ID: c.ID, Dir: dir, Transport: c.Raft, Bootstrap: c.Peers, Timings: c.Timings, Snapshots: c.Cut, State: n.state, Logger: n.log,
 	})
 	if err != nil {
 		return err
 	}
 	n.leases = newLeases(n.consensus, n.state, c.Lease)
+	n.office = &office{consensus: n.consensus}
 	if c.Stream != nil {
 		if n.conn, err = c.Stream.Connect(ctx); err != nil {
 			return fmt.Errorf("connect to the stream: %w", err)
 		}
 	}
 	if c.Gossip != nil {
-		if n.gossip, err = gossip.New(*c.Gossip); err != nil {
+		g := *c.Gossip
+		g.Meta = gossip.Meta{Role: string(wire.RoleCoordinator), HTTP: c.HTTPAddr, Version: c.Version, Level: c.Level}
+		if n.gossip, err = gossip.New(g); err != nil {
 			return err
 		}
 	}
@@ -146,7 +156,7 @@ func (n *Node) serve(ctx context.Context) {
 	}
 	n.server = &http.Server{
 		Handler: httpapi.New(httpapi.Deps{
-			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: n.consensus,
+			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
 			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Logger: n.log,
 		}),
@@ -170,10 +180,10 @@ func (n *Node) State() *state.Store { return n.state }
 // IsLeader reports whether the node thinks that it leads.
 func (n *Node) IsLeader() bool { return n.consensus.IsLeader() }
 
-// leaderURL finds the leader's API: this node's own, or by gossip.
+// leaderURL finds another coordinator that leads, by gossip.
 func (n *Node) leaderURL() string {
 	id, _ := n.consensus.Leader()
-	if id == "" || n.gossip == nil {
+	if id == "" || id == n.cfg.ID || n.gossip == nil {
 		return ""
 	}
 	for _, m := range n.gossip.Members() {

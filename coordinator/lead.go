@@ -30,11 +30,12 @@ func (n *Node) lead(ctx context.Context) {
 	defer ticker.Stop()
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
-	leading := false
+	defer n.office.leave()
 	for {
 		changed := n.state.Changed()
-		if leading = n.consensus.IsLeader() && (leading || n.takeOver(ctx)); leading {
+		if n.inOffice(ctx) {
 			n.expire(ctx)
+			n.raise(ctx)
 			if wait := n.decide(ctx); wait > 0 {
 				due.Reset(wait)
 			}
@@ -54,23 +55,50 @@ func (n *Node) lead(ctx context.Context) {
 	}
 }
 
-// takeOver waits until all that earlier leaders committed is applied here.
-func (n *Node) takeOver(ctx context.Context) bool {
-	if err := n.consensus.Barrier(ctx); err != nil {
-		return false
+// inOffice reports whether this node is to do the leader's duties.
+func (n *Node) inOffice(ctx context.Context) bool {
+	in, fresh := n.office.enter(ctx)
+	if fresh {
+		n.leases.reset()
+		n.log.Info("leads")
 	}
-	n.leases.reset()
-	n.log.Info("leads")
-	return true
+	return in
 }
 
 // expire writes off the nodes whose lease is over.
 func (n *Node) expire(ctx context.Context) {
-	for node, reason := range n.leases.over(n.state.Read().Nodes(nil)) {
+	for node, reason := range n.leases.over(n.state.Read()) {
 		n.log.Warn("worker lost", "worker", node.ID, "reason", reason)
 		n.propose(ctx, wire.CmdNodeStatus, wire.SetNodeStatus{
 			Node: node.ID, Session: node.Session, Status: wire.NodeDown, Reason: reason,
 		})
+	}
+}
+
+// raise lifts the feature level to the lowest that a voter's binary knows, once
+// all voters report theirs.
+func (n *Node) raise(ctx context.Context) {
+	have := n.state.Read().Level()
+	if have >= n.cfg.Level {
+		return
+	}
+	voters, err := n.consensus.Voters()
+	if err != nil {
+		return // raft is stopping
+	}
+	reported := map[string]int{}
+	if n.gossip != nil {
+		for _, m := range n.gossip.Members() {
+			reported[m.Name] = m.Level
+		}
+	}
+	reported[n.cfg.ID] = n.cfg.Level
+	lowest := n.cfg.Level
+	for _, id := range voters {
+		lowest = min(lowest, reported[id])
+	}
+	if lowest > have {
+		n.propose(ctx, wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: lowest})
 	}
 }
 
@@ -99,7 +127,7 @@ func (n *Node) propose(ctx context.Context, number wire.Number, body any) {
 	env.Time = time.Now().UnixMilli()
 	out, err := n.consensus.Propose(ctx, env)
 	switch {
-	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, context.Canceled):
+	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, consensus.ErrBusy), errors.Is(err, context.Canceled):
 	case err != nil:
 		n.log.Error("a command was not committed", "command", number, "error", err)
 	case out.Code != wire.OK:

@@ -16,13 +16,17 @@ type leases struct {
 	state     *state.Store
 	length    time.Duration
 
-	mu   sync.Mutex // guards below
-	seen map[string]time.Time
-	dead map[string]bool // gossip's word
+	mu    sync.Mutex // guards below
+	seen  map[string]time.Time
+	ended map[string]string // node → session that is being written off
+	dead  map[string]bool   // gossip's word
 }
 
 func newLeases(c *consensus.Node, s *state.Store, length time.Duration) *leases {
-	return &leases{consensus: c, state: s, length: length, seen: map[string]time.Time{}, dead: map[string]bool{}}
+	return &leases{
+		consensus: c, state: s, length: length,
+		seen: map[string]time.Time{}, ended: map[string]string{}, dead: map[string]bool{},
+	}
 }
 
 // Length is how long a lease lasts.
@@ -33,7 +37,16 @@ func (l *leases) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.seen)
+	clear(l.ended)
 	clear(l.dead)
+}
+
+// Registered begins the lease of a node that has just registered.
+func (l *leases) Registered(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen[id] = time.Now()
+	delete(l.dead, id)
 }
 
 // Renew keeps a node alive if it is the one that the state knows, and names
@@ -44,7 +57,7 @@ func (l *leases) Renew(ctx context.Context, id string, r wire.RenewRequest) (wir
 	}
 	v := l.state.Read()
 	n, ok := v.Node(nil, id)
-	if !ok || n.Session != r.Session || n.Status == wire.NodeDown {
+	if !ok || n.Session != r.Session || n.Status == wire.NodeDown || !l.renewed(id, r.Session) {
 		return wire.RenewReply{Gone: true}, nil
 	}
 	reply := wire.RenewReply{Lost: []wire.TokenOf{}}
@@ -54,11 +67,20 @@ func (l *leases) Renew(ctx context.Context, id string, r wire.RenewRequest) (wir
 			reply.Lost = append(reply.Lost, held)
 		}
 	}
+	return reply, nil
+}
+
+// renewed notes a renewal, unless the session is being written off: a lease
+// that was found to be over stays so, whatever comes in meanwhile.
+func (l *leases) renewed(id, session string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended[id] == session {
+		return false
+	}
 	l.seen[id] = time.Now()
 	delete(l.dead, id)
-	return reply, nil
+	return true
 }
 
 // gossiped notes gossip's word on a node.
@@ -87,24 +109,43 @@ func (l *leases) fresh(id string) bool {
 	return time.Since(l.last(id)) < l.length
 }
 
-// gossipDoubt is how long a node that gossip calls dead must also be silent.
+// gossipDoubt is by how much a node that gossip calls dead must also be late
+// with its renewal, which comes each third of a lease.
 const gossipDoubt = time.Second
 
-// over lists nodes of the state whose lease has ended, with the reason.
-func (l *leases) over(nodes []*wire.Node) map[*wire.Node]string {
+// over lists the nodes of the view whose lease has ended, with the reason. The
+// tasks of a gang end with gossip's word; a node that also runs others keeps
+// all until the end of its lease, since it may go on with them till then.
+func (l *leases) over(v *state.View) map[*wire.Node]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found := map[*wire.Node]string{}
-	for _, n := range nodes {
+	for _, n := range v.Nodes(nil) {
+		if n.Status == wire.NodeDown {
+			delete(l.seen, n.ID)
+			delete(l.ended, n.ID)
+			continue
+		}
 		silent := time.Since(l.last(n.ID))
 		switch {
-		case n.Status == wire.NodeDown:
-			delete(l.seen, n.ID)
 		case silent > l.length:
 			found[n] = "no renewal for " + silent.Round(100*time.Millisecond).String()
-		case l.dead[n.ID] && silent > gossipDoubt:
+		case l.dead[n.ID] && silent > l.length/3+gossipDoubt && onlyGangs(v, n.ID):
 			found[n] = "gossip says that it is gone, and it does not renew"
+		default:
+			continue
 		}
+		l.ended[n.ID] = n.Session
 	}
 	return found
+}
+
+// onlyGangs reports whether all that a node runs are members of gangs.
+func onlyGangs(v *state.View, node string) bool {
+	for _, k := range v.TasksOf(nil, node) {
+		if s, ok := v.Stage(nil, k.Job, k.Stage); !ok || s.Run != wire.Gang {
+			return false
+		}
+	}
+	return true
 }

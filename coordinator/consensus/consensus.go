@@ -22,6 +22,8 @@ import (
 var (
 	// ErrNotLeader says that another node leads, or none: nothing was proposed.
 	ErrNotLeader = errors.New("this coordinator is not the leader")
+	// ErrBusy says that the leader's queue is full: nothing was proposed.
+	ErrBusy = errors.New("the leader has more commands waiting than it can take")
 	// ErrUnknown says that leadership was lost meanwhile: the command may or may
 	// not be committed. Ask again under the same request id.
 	ErrUnknown = errors.New("leadership was lost before the command was known to be committed")
@@ -54,8 +56,22 @@ type Config struct {
 	Transport raft.Transport
 	Bootstrap []Peer // voters of a cluster that has no log yet
 	Timings   Timings
+	Snapshots Snapshots // zero: the defaults
 	State     *state.Store
 	Logger    *slog.Logger
+}
+
+// Snapshots say when the log is cut: looked at Every so often, once so many
+// entries have come After the last snapshot; Keep entries stay for followers
+// that lag a little.
+type Snapshots struct {
+	Every       time.Duration
+	After, Keep uint64
+}
+
+// DefaultSnapshots keep a restart's replay below a second or so.
+func DefaultSnapshots() Snapshots {
+	return Snapshots{Every: 2 * time.Minute, After: 16384, Keep: 8192}
 }
 
 // Validate reports every fault.
@@ -69,19 +85,26 @@ func (c Config) Validate() error {
 	need(c.ID != "", "id is missing")
 	need(c.Transport != nil, "transport is missing")
 	need(c.State != nil && c.Logger != nil, "state or logger is missing")
-	need(c.Timings.Lease <= c.Timings.Heartbeat, "the leader's lease is longer than the heartbeat")
+	t := c.Timings
+	need(t.Heartbeat > 0 && t.Election > 0 && t.Lease > 0 && t.Commit > 0, "a timing is not above zero")
+	need(t.Election >= t.Heartbeat, "the election's timeout is shorter than the heartbeat's")
+	need(t.Lease <= t.Heartbeat, "the leader's lease is longer than the heartbeat")
 	return errors.Join(faults...)
 }
 
 // Node is a running member.
 type Node struct {
-	raft    *raft.Raft
-	log     io.Closer // nil in memory
-	leading chan bool
+	raft  *raft.Raft
+	state *state.Store
+	log   io.Closer // nil in memory
 }
 
-// keepSnapshots is how many snapshots stay on disk.
-const keepSnapshots = 2
+const (
+	// keepSnapshots is how many snapshots stay on disk.
+	keepSnapshots = 2
+	// cachedEntries are the newest, which followers are about to be sent.
+	cachedEntries = 512
+)
 
 type stores struct {
 	logs      raft.LogStore
@@ -106,7 +129,11 @@ func openStores(c Config) (stores, error) {
 	if err != nil {
 		return stores{}, errors.Join(fmt.Errorf("open snapshots: %w", err), log.Close())
 	}
-	return stores{log, log, snaps, log}, nil
+	cache, err := raft.NewLogCache(cachedEntries, log)
+	if err != nil {
+		return stores{}, errors.Join(fmt.Errorf("cache raft log: %w", err), log.Close())
+	}
+	return stores{cache, log, snaps, log}, nil
 }
 
 // Open starts a member. A fresh one with Bootstrap forms the cluster of those
@@ -119,9 +146,9 @@ func Open(c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{log: s.closer, leading: make(chan bool, 16)}
+	n := &Node{state: c.State, log: s.closer}
 	fail := func(err error) (*Node, error) { return nil, errors.Join(err, n.closeLog()) }
-	conf := n.config(c)
+	conf := raftConfig(c)
 	old, err := raft.HasExistingState(s.logs, s.stable, s.snapshots)
 	if err != nil {
 		return fail(fmt.Errorf("read raft log: %w", err))
@@ -138,15 +165,17 @@ func Open(c Config) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) config(c Config) *raft.Config {
+func raftConfig(c Config) *raft.Config {
 	conf := raft.DefaultConfig()
 	conf.LocalID = raft.ServerID(c.ID)
 	conf.HeartbeatTimeout, conf.ElectionTimeout = c.Timings.Heartbeat, c.Timings.Election
 	conf.LeaderLeaseTimeout, conf.CommitTimeout = c.Timings.Lease, c.Timings.Commit
 	conf.Logger = adapt(c.Logger)
-	conf.NotifyCh = n.leading
-	conf.SnapshotThreshold = 16384
-	conf.TrailingLogs = 8192
+	snaps := c.Snapshots
+	if snaps == (Snapshots{}) {
+		snaps = DefaultSnapshots()
+	}
+	conf.SnapshotInterval, conf.SnapshotThreshold, conf.TrailingLogs = snaps.Every, snaps.After, snaps.Keep
 	return conf
 }
 
@@ -162,7 +191,11 @@ func voters(peers []Peer) raft.Configuration {
 const applyWait = 10 * time.Second
 
 // Propose commits a command and returns what it came to. It is for the leader.
+// A command above the state's feature level is refused: a voter might not know it.
 func (n *Node) Propose(ctx context.Context, env wire.Envelope) (wire.Outcome, error) {
+	if need, have := env.Number.Level(), n.state.Read().Level(); need > have {
+		return wire.Outcome{}, fmt.Errorf("consensus: command %d needs feature level %d, the cluster is at %d: upgrade all coordinators", env.Number, need, have)
+	}
 	entry, err := state.Encode(env)
 	if err != nil {
 		return wire.Outcome{}, err
@@ -189,6 +222,8 @@ func await(ctx context.Context, f raft.Future) error {
 			return nil
 		case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrRaftShutdown):
 			return ErrNotLeader
+		case errors.Is(err, raft.ErrEnqueueTimeout):
+			return ErrBusy
 		case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrAbortedByRestore):
 			return ErrUnknown
 		}
@@ -213,8 +248,12 @@ func (n *Node) Leader() (id, addr string) {
 // IsLeader reports whether this node thinks that it leads.
 func (n *Node) IsLeader() bool { return n.raft.State() == raft.Leader }
 
+// Term is the election's number: it differs between any two leaderships.
+func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
+
 // Changes tells when this node becomes leader (true) and ceases to be (false).
-func (n *Node) Changes() <-chan bool { return n.leading }
+// It holds the newest change only, so raft never waits for its reader.
+func (n *Node) Changes() <-chan bool { return n.raft.LeaderCh() }
 
 // Voters lists the ids of the members that vote.
 func (n *Node) Voters() ([]string, error) {

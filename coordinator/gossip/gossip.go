@@ -18,8 +18,10 @@ import (
 
 // Meta is what a node tells about itself.
 type Meta struct {
-	Role string `json:"role"`
-	HTTP string `json:"http,omitempty"` // where a coordinator's API listens
+	Role    string `json:"role"`
+	HTTP    string `json:"http,omitempty"` // where a coordinator's API listens
+	Version string `json:"version,omitempty"`
+	Level   int    `json:"level,omitempty"` // feature level of a coordinator's binary
 }
 
 // Member is a node as gossip sees it.
@@ -76,6 +78,7 @@ func New(c Config) (*Gossip, error) {
 	}
 	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
 	conf.SuspicionMult = 2
+	conf.EnableCompression = false // a member's meta is small
 	conf.Name, conf.Transport = c.Name, c.Transport
 	conf.Delegate, conf.Events = self(meta), events{g}
 	conf.LogOutput = quiet{c.Logger}

@@ -22,13 +22,16 @@ import (
 // Consensus is the part of consensus.Node that the API needs.
 type Consensus interface {
 	Propose(ctx context.Context, env wire.Envelope) (wire.Outcome, error)
-	IsLeader() bool
+	// Serving returns a context that ends, with consensus.ErrNotLeader as its
+	// cause, when this node no longer leads; false when it does not now.
+	Serving() (context.Context, bool)
 	Leader() (id, addr string)
 	Voters() ([]string, error)
 }
 
 // Leases are kept by the leader, in memory.
 type Leases interface {
+	Registered(node string)
 	Renew(ctx context.Context, node string, r wire.RenewRequest) (wire.RenewReply, error)
 	Length() time.Duration
 }
@@ -44,7 +47,7 @@ type Deps struct {
 	ID, Version string
 	State       *state.Store
 	Consensus   Consensus
-	LeaderURL   func() string // base URL of the leader's API; empty: unknown
+	LeaderURL   func() string // base URL of another's API, who leads; empty: unknown
 	Transport   http.RoundTripper
 	Blobs       lake.Blobs
 	Logs        Logs
@@ -108,17 +111,22 @@ func (a *api) local(pattern string, h handler) {
 	})
 }
 
-// leader serves pattern on the leader and hands it on elsewhere.
+// leader serves pattern on the leader, as long as it is that, and hands it on
+// elsewhere.
 func (a *api) leader(pattern string, h handler) {
 	a.local(pattern, func(w http.ResponseWriter, r *http.Request) error {
-		if !a.Consensus.IsLeader() {
+		office, ok := a.Consensus.Serving()
+		if !ok {
 			return a.forward(w, r)
 		}
-		return h(w, r)
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		defer context.AfterFunc(office, func() { cancel(context.Cause(office)) })()
+		return h(w, r.WithContext(ctx))
 	})
 }
 
-// codes maps an error class to an HTTP status.
+// status maps an error class to an HTTP status.
 func status(code wire.Code) int {
 	switch code {
 	case wire.OK:
@@ -146,7 +154,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var reply *wire.Error
 	switch {
 	case errors.As(err, &reply):
-	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, context.Canceled):
+	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, consensus.ErrBusy), errors.Is(err, context.Canceled):
 		reply = &wire.Error{Code: wire.CodeNoLeader, Message: err.Error()}
 	case errors.Is(err, lake.ErrNotFound):
 		reply = &wire.Error{Code: wire.CodeNotFound, Message: err.Error()}
@@ -223,7 +231,8 @@ func parseQuery(r *http.Request) (q query, err error) {
 }
 
 // read answers a read of the state: at once when something was applied since
-// the query's index, else when what it read changes or the wait is over.
+// the query's index, else when what it read changes or the wait is over. When
+// the lead is lost meanwhile it is refused: what is here may be old.
 func (a *api) read(w http.ResponseWriter, r *http.Request, f func(v *state.View, on *state.Watch) (any, error)) error {
 	q, err := parseQuery(r)
 	if err != nil {
@@ -238,6 +247,9 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, f func(v *state.View,
 			return err
 		}
 		if v.Index() > q.index || on.Wait(ctx) != nil {
+			if lost := context.Cause(r.Context()); lost != nil {
+				return lost
+			}
 			return answer(w, v.Index(), out)
 		}
 	}

@@ -188,6 +188,9 @@ func (a *api) logs(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	page, err := a.Logs.Read(r.Context(), id, from, q.wait)
+	if lost := context.Cause(r.Context()); lost != nil {
+		return lost
+	}
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	a.Leases.Registered(n.ID)
 	return answer(w, out.Index, wire.RegisterReply{
 		Index: out.Index, Stream: a.StreamURL, LeaseMS: a.Leases.Length().Milliseconds(),
 	})

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"math"
+)
 
 // Number identifies a command for ever: append, never renumber or reuse.
 type Number uint16
@@ -22,6 +25,15 @@ const (
 // FeatureLevel is the highest level of commands this binary knows. A leader
 // proposes no command above the level that the state holds.
 const FeatureLevel = 1
+
+// Level is the feature level that a command came with. New commands get a
+// higher one, together with a higher FeatureLevel.
+func (n Number) Level() int {
+	if n <= CmdFeatureLevel {
+		return 1
+	}
+	return math.MaxInt
+}
 
 // Envelope is what a Raft log entry holds, as JSON.
 type Envelope struct {
