@@ -128,7 +128,7 @@ func ReadEvents(ctx context.Context, b Blobs, id string, visit func(dataplane.Ev
 		if err != nil {
 			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
 		}
-		if err := decodeParquet(ctx, data, visit); err != nil {
+		if err := decodeParquet(ctx, data, p.Events, visit); err != nil {
 			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
 		}
 	}
@@ -180,7 +180,8 @@ func encodeParquet(rows []dataplane.Event) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func decodeParquet(ctx context.Context, data []byte, visit func(dataplane.Event) error) (err error) {
+// decodeParquet visits the rows of a file that must hold as many as its manifest says.
+func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(dataplane.Event) error) (err error) {
 	defer func() { // the library panics on some malformed files
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: Parquet: %v", ErrCorrupt, p)
@@ -189,6 +190,9 @@ func decodeParquet(ctx context.Context, data []byte, visit func(dataplane.Event)
 	f, err := file.NewParquetReader(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	if err := checkRows(f, rows); err != nil {
+		return err
 	}
 	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
 	if err != nil {
@@ -210,6 +214,29 @@ func decodeParquet(ctx context.Context, data []byte, visit func(dataplane.Event)
 	}
 	if err := batches.Err(); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// checkRows holds a file's own counts against the manifest's: the library reads,
+// and reserves memory for, as many values as a damaged footer asks for.
+func checkRows(f *file.Reader, rows int64) error {
+	left := rows
+	for k := range f.NumRowGroups() {
+		g := f.MetaData().RowGroup(k)
+		left -= g.NumRows()
+		for c := range g.NumColumns() {
+			chunk, err := g.ColumnChunk(c)
+			if err != nil {
+				return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+			}
+			if g.NumRows() < 0 || chunk.NumValues() != g.NumRows() {
+				return fmt.Errorf("%w: Parquet: column %d of %d rows has %d values", ErrCorrupt, c, g.NumRows(), chunk.NumValues())
+			}
+		}
+	}
+	if left != 0 || f.NumRows() != rows {
+		return fmt.Errorf("%w: Parquet: %d rows, the manifest has %d", ErrCorrupt, f.NumRows(), rows)
 	}
 	return nil
 }

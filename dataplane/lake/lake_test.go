@@ -387,7 +387,7 @@ func FuzzDataset(f *testing.F) {
 		_, _ = lake.ReadManifest(t.Context(), b, hash)
 		_, _ = lake.ReadShardSet(t.Context(), b, hash)
 		_, _ = lake.ReadFolds(t.Context(), b, hash)
-		id, err := lake.Write(t.Context(), b, fmt.Appendf(nil, `{"version":1,"parts":[{"hash":%q}]}`, hash))
+		id, err := lake.Write(t.Context(), b, fmt.Appendf(nil, `{"version":1,"parts":[{"hash":%q,"events":1}]}`, hash))
 		if err != nil {
 			t.Fatal(err)
 		}
