@@ -114,14 +114,14 @@ func (a *api) local(pattern string, h handler) {
 // leader serves pattern on the leader, as long as it is that, and hands it on
 // elsewhere.
 func (a *api) leader(pattern string, h handler) {
-	a.local(pattern, func(w http.ResponseWriter, r *http.Request) error {
+	a.local(pattern, func(w http.ResponseWriter, r *http.Request) error { //nolint:contextcheck // the office's also ends it
 		office, ok := a.Consensus.Serving()
 		if !ok {
 			return a.forward(w, r)
 		}
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		defer context.AfterFunc(office, func() { cancel(context.Cause(office)) })()
+		defer context.AfterFunc(office, func() { cancel(context.Cause(office)) })() //nolint:contextcheck // as above
 		return h(w, r.WithContext(ctx))
 	})
 }
