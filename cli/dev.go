@@ -24,7 +24,7 @@ func (p *program) devCommand() *cli.Command {
 func clusterFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "workers", Value: 2, Usage: "`N` workers in this process"},
-		&cli.StringFlag{Name: "kernels", Value: "auto", Usage: "`PATH` of the arithmetic: auto, avx2 or portable; moves no bit"},
+		&cli.StringFlag{Name: "kernels", Value: "auto", Usage: "`PATH` of the arithmetic: auto, avx512, avx2 or portable; moves no bit"},
 	}
 }
 

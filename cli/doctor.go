@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-	xcpu "golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 
 	"cohort/cli/local"
@@ -58,12 +57,8 @@ func (p *program) doctor(c *cli.Context) error {
 
 func checkCPU() finding {
 	f := finding{Check: "cpu", Status: "ok"}
-	features := "no AVX2 and FMA"
-	if xcpu.X86.HasAVX2 && xcpu.X86.HasFMA {
-		features = "AVX2 and FMA"
-	}
-	f.Detail = fmt.Sprintf("%s, %d cores, %s, kernels %s", runtime.GOARCH, runtime.NumCPU(), features, cpu.Best())
-	if cpu.Best() != "avx2" {
+	f.Detail = fmt.Sprintf("%s, %d cores, kernels %s", runtime.GOARCH, runtime.NumCPU(), cpu.Best())
+	if cpu.Best() == cpu.Portable {
 		f.Status = "warn"
 		f.Detail += ": right, but slow; use an amd64 machine with AVX2 for real jobs"
 	}

@@ -48,7 +48,7 @@ coordinators: [127.0.0.1:7070]
 listen: 127.0.0.1:0      # for other members of a training round
 # cores: 1               # default: what the machine has
 # memory_mb: 2048
-# kernels: auto          # auto | avx2 | portable
+# kernels: auto          # auto | avx512 | avx2 | portable
 `
 
 func (p *program) jobInitCommand() *cli.Command {

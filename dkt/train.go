@@ -17,7 +17,7 @@ type Backend interface {
 	Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error
 	Logits(seqs []kernels.Sequence, z [][]float32) error
 	Derive(p *kernels.Params, g *kernels.Sums, out []float32) error
-	Adam(theta, m, v, grad []float32, a kernels.AdamStep)
+	Adam(theta, m, v, grad []float32, a kernels.AdamStep) error
 }
 
 // Reducer sums a vector over all members of the round, in place, exactly.
@@ -107,7 +107,9 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 	if err := t.b.Derive(t.st.Params, t.sums, t.grad); err != nil {
 		return err
 	}
-	t.update()
+	if err := t.update(); err != nil {
+		return err
+	}
 	counts := t.sums.Counters()
 	answers, loss := counts[kernels.CountAnswers], counts[kernels.CountLoss]
 	t.st.Answers += answers
@@ -137,7 +139,7 @@ func (t *trainer) mine(drawn []int32) []kernels.Sequence {
 }
 
 // update clips the gradient and applies Adam.
-func (t *trainer) update() {
+func (t *trainer) update() error {
 	st := t.st
 	if t.c.Clip > 0 {
 		clip(t.grad, t.c.Clip)
@@ -145,7 +147,7 @@ func (t *trainer) update() {
 	rate := t.c.Rate.At(st.Epoch)
 	st.Power1 = float64(st.Power1 * beta1)
 	st.Power2 = float64(st.Power2 * beta2)
-	t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad, kernels.AdamStep{
+	return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad, kernels.AdamStep{
 		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
 		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),
 		Decay: float32(rate * t.c.Decay),

@@ -45,7 +45,7 @@ type Config struct {
 	Dial      collective.Dial
 	Stream    *stream.Conn   // nil: dialled at the address that the coordinator gives
 	Resources wire.Resources // zero: the machine's
-	Kernels   string         // auto | avx2 | portable; empty is auto
+	Kernels   string         // auto | avx512 | avx2 | portable; empty is auto
 	Version   string
 	Timings   collective.Timings
 	Logger    *slog.Logger
@@ -109,12 +109,12 @@ func kernelPath(name string) (cpu.Path, error) {
 	if name == "" || name == "auto" {
 		return cpu.Best(), nil
 	}
-	for _, p := range []cpu.Path{"avx2", "portable"} {
+	for _, p := range []cpu.Path{cpu.AVX512, cpu.AVX2, cpu.Portable} {
 		if name == string(p) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("kernels %q: not auto, avx2 or portable", name)
+	return "", fmt.Errorf("kernels %q: not auto, avx512, avx2 or portable", name)
 }
 
 // final reports whether the coordinator has answered for good.

@@ -29,7 +29,7 @@ type Config struct {
 	DataDir  string // kept; may be used again, also after kill -9
 	HTTP     string // HOST:PORT of the API; empty: any port of loopback
 	Insecure bool   // HTTP may be an address that others can reach
-	Kernels  string // auto | avx2 | portable; empty is auto
+	Kernels  string // auto | avx512 | avx2 | portable; empty is auto
 	Version  string
 	Logger   *slog.Logger
 }

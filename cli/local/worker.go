@@ -31,7 +31,7 @@ type Worker struct {
 	Insecure     bool     // Listen may be an address that others can reach
 	Cores        int      // 0: the machine's
 	MemoryMB     int64    // 0: the machine's
-	Kernels      string   // auto | avx2 | portable
+	Kernels      string   // auto | avx512 | avx2 | portable
 	Version      string
 	Logger       *slog.Logger
 	stream       *stream.Conn // of a coordinator in the same process

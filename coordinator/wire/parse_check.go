@@ -190,7 +190,7 @@ func (d *decoder) checkTrain(s *TrainSpec) {
 	d.between("train.epochs", float64(s.Epochs), 1, 1<<20)
 	d.oneOf("train.optimizer", s.Optimizer, "adam", "adamw")
 	d.oneOf("train.schedule", s.Schedule, "constant", "cosine")
-	d.oneOf("train.kernels", s.Kernels, "auto", "avx2", "portable")
+	d.oneOf("train.kernels", s.Kernels, "auto", "avx512", "avx2", "portable")
 	if s.Precision == "bf16" {
 		d.at("train.precision", "bf16 needs a GPU worker, which is not available yet: use fp32")
 	} else {

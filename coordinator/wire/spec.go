@@ -69,7 +69,7 @@ type TrainSpec struct {
 	MinDelta    float64 `yaml:"min_delta" json:"min_delta"`
 	Seed        uint32  `yaml:"seed" json:"seed"`
 	Precision   string  `yaml:"precision" json:"precision"` // fp32
-	Kernels     string  `yaml:"kernels" json:"kernels"`     // auto | avx2 | portable; moves no bit
+	Kernels     string  `yaml:"kernels" json:"kernels"`     // auto | avx512 | avx2 | portable; moves no bit
 }
 
 // GraphNode is a stage of a job of kind graph.

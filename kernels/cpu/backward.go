@@ -6,14 +6,6 @@ import (
 	"cohort/kernels"
 )
 
-// logit is the head's z of a slot's step: 16 lanes, tree, then the bias.
-func (t *thread) logit(slot, step int) float32 {
-	d := t.e.d
-	q := int(t.group.seqs[slot].Ask[step])
-	hd := t.state[d.Layers-1].hd[t.at(slot, step, d.hp):][:d.hp]
-	return t.e.ops.dot(hd, t.e.w.wout[q*d.hp:][:d.hp]) + t.e.w.bout[q]
-}
-
 // loss is the binary cross-entropy of a logit, max(z,0) − z·y + log1p(exp(−|z|)).
 func loss(z float32, right uint8) float32 {
 	x := float64(z)
@@ -27,150 +19,149 @@ func loss(z float32, right uint8) float32 {
 // finite is false of ±Inf and NaN.
 func finite(z float32) bool { return math.Abs(float64(z)) <= math.MaxFloat32 }
 
-// headBackward adds the head's gradients and starts the top layer's.
-func (t *thread) headBackward() error {
-	d := t.e.d
-	top := &t.state[d.Layers-1]
-	for slot, s := range t.group.seqs {
-		for step := range s.In {
-			z := t.logit(slot, step)
-			q, ok := kernels.ToFixed(loss(z, s.Right[step]))
-			if !ok || !finite(z) {
-				return &kernels.NonFiniteError{Tensor: "logit", Sequence: s.ID, Step: step}
-			}
-			t.sums.counts[kernels.CountLoss] += q
-			t.sums.counts[kernels.CountAnswers]++
-			dz := kernels.Sigmoid(z) - float32(s.Right[step])
-			if !t.headRow(int(s.Ask[step]), dz, top.hd[t.at(slot, step, d.hp):][:d.hp]) {
-				return &kernels.NonFiniteError{Tensor: "Wout", Sequence: s.ID, Step: step}
-			}
-			w := t.e.w.wout[int(s.Ask[step])*d.hp:][:d.hp]
-			for u, v := range w {
-				t.scaled[u] = dz * v
-			}
-			t.drop(d.Layers-1, slot, step, top.head[t.at(slot, step, d.hq):][:d.hp], t.scaled)
-		}
+// answer is the head at a cell of the top layer, just activated: the logit and,
+// in training, loss and gradients.
+func (t *thread) answer(c cell) error {
+	d, w := t.e.d, &t.wave
+	s := w.seqs[c.seq]
+	skill, row := int(s.Ask[c.step]), w.row(c)
+	hd := t.output(d.Layers-1, row)
+	z := t.e.ops.dot(hd, t.e.w.wout[skill*d.hp:][:d.hp]) + t.e.w.bout[skill]
+	if t.out != nil {
+		t.out[w.at[c.seq]][c.step] = z
+		return nil
+	}
+	right := s.Right[c.step]
+	q, ok := kernels.ToFixed(loss(z, right))
+	if !ok || !finite(z) {
+		return &kernels.NonFiniteError{Tensor: "logit", Sequence: s.ID, Step: int(c.step)}
+	}
+	t.sums.counts[kernels.CountLoss] += q
+	t.sums.counts[kernels.CountAnswers]++
+	t.dz[row] = kernels.Sigmoid(z) - float32(right)
+	if !t.headRow(skill, hd, t.dz[row:row+1]) {
+		return &kernels.NonFiniteError{Tensor: "Wout", Sequence: s.ID, Step: int(c.step)}
 	}
 	return nil
 }
 
 // headRow adds one answer's dz·hd and dz to the row of the asked skill.
-func (t *thread) headRow(q int, dz float32, hd []float32) bool {
+func (t *thread) headRow(q int, hd, dz []float32) bool {
 	d := t.e.d
-	for u, v := range hd {
-		t.scaled[u] = dz * v
-	}
+	t.scales = scaleArgs{dst: &t.scaled[0], src: &hd[0], n: d.hp, factor: dz[0]}
+	t.e.ops.scale(&t.scales)
 	ok := t.add(t.sums.wout[q*d.hp:][:d.hp], t.scaled)
-	return t.add(t.sums.bout[q:q+1], []float32{dz}) && ok
+	return t.add(t.sums.bout[q:q+1], dz) && ok
 }
 
-// backward turns layer l's gates into dG, last step first, and leaves the
-// gradient of its input in the head of the layer below.
-func (t *thread) backward(l int) {
-	d, w, s := t.e.d, &t.e.w.layers[l], &t.state[l]
-	after := 0 // rows that have a step after this one
-	for step := t.group.steps - 1; step >= 0; step-- {
-		n := t.group.active(step)
-		clear(t.carry[after*d.hp : n*d.hp])
-		for slot := range n {
-			dh := s.head[t.at(slot, step, d.hq):][:d.hp]
-			if slot < after {
-				for u, v := range t.dh[slot*d.hq:][:d.hp] {
-					t.dhRow[u] = dh[u] + v
+// backward turns layer l's gates into dG, last step first, adds them to the
+// table or the bias, and leaves the gradient of its input in the head of the
+// layer below.
+func (t *thread) backward(l int) error {
+	d, w := t.e.d, &t.wave
+	layer := &t.e.w.layers[l]
+	for k := len(w.ticks) - 1; k >= 0; k-- {
+		cells := w.cells[w.ticks[k].first:w.ticks[k].end]
+		for n, c := range cells {
+			if !t.slope(l, n, c) {
+				name := "table"
+				if l > 0 {
+					name = "bias"
 				}
-				dh = t.dhRow
+				return &kernels.NonFiniteError{Tensor: name, Sequence: w.seqs[c.seq].ID, Step: int(c.step)}
 			}
-			args := backwardArgs{
-				z: &s.z[t.at(slot, step, d.np)], stride: 4 * d.hp, tc: &s.tc[t.at(slot, step, d.hp)],
-				dh: &dh[0], carry: &t.carry[slot*d.hp], n: d.hp / 8,
-			}
-			if step > 0 {
-				args.before = &s.c[t.at(slot, step-1, d.hp)]
-			}
-			t.e.ops.backward(&args)
 		}
-		dg := s.z[t.at(0, step, d.np):]
-		if step > 0 {
-			t.gatedProduct(n, d.hq/tileCols, dg, t.steps*d.np, w.recurrent.backward, t.dh, d.hq)
+		if k > 0 {
+			t.expect(l, w.cells[w.ticks[k-1].first:w.ticks[k-1].end])
 		}
-		if l > 0 {
-			t.inputGradient(l, step, n)
+		going := w.ticks[k].rest - w.ticks[k].first
+		t.gatedProduct(going, d.hp, t.z, layer.recurrent.backward, t.after, d.hq)
+		for n, c := range cells[:going] {
+			t.seat[c.slot] = n
 		}
-		after = n
+		if l == 0 {
+			continue
+		}
+		t.gatedProduct(len(cells), d.hp, t.z, layer.input.backward, t.a, d.hq)
+		for n, c := range cells {
+			row := w.row(c)
+			t.dropped(l-1, row, t.state[l-1].head[row*d.hq:], t.a[n*d.hq:], 1)
+		}
+	}
+	return nil
+}
+
+// expect fetches what slope will read of cells.
+func (t *thread) expect(l int, cells []cell) {
+	d, s := t.e.d, &t.state[l]
+	for _, c := range cells {
+		row := t.wave.row(c)
+		t.touch(&s.z[row*d.gq], 1, 0, d.gq/16)
+		t.touch(&s.tc[row*d.hq], 1, 0, d.hq/16)
+		t.touch(&s.c[max(row-1, 0)*d.hq], 1, 0, d.hq/16)
 	}
 }
 
-// inputGradient is dx of layer l ≥ 1, through the dropout of the layer below.
-func (t *thread) inputGradient(l, step, n int) {
-	d := t.e.d
-	below := t.state[l-1].head
-	t.gatedProduct(n, d.hq/tileCols, t.state[l].z[t.at(0, step, d.np):], t.steps*d.np,
-		t.e.w.layers[l].input.backward, below[t.at(0, step, d.hq):], t.steps*d.hq)
-	for slot := range n {
-		row := below[t.at(slot, step, d.hq):][:d.hp]
-		t.drop(l-1, slot, step, row, row)
+func (t *thread) touch(p *float32, rows, stride, lines int) {
+	t.touches = touchArgs{p, rows, 4 * stride, lines}
+	t.e.ops.touch(&t.touches)
+}
+
+// slope makes dG of the gates of a tick's nth cell, in the state and in t.z.
+func (t *thread) slope(l, n int, c cell) bool {
+	d, w, s := t.e.d, &t.wave, &t.state[l]
+	row, q := w.row(c), w.seqs[c.seq]
+	head := t.head
+	if l == d.Layers-1 {
+		t.dropped(l, row, head, t.e.w.wout[int(q.Ask[c.step])*d.hp:], t.dz[row])
+	} else {
+		head = s.head[row*d.hq:]
 	}
+	args := &t.backs
+	*args = backwardArgs{
+		gates: &s.z[row*d.gq], stride: 4 * d.hp, n: d.hp, copy: &t.z[n*d.gq], tc: &s.tc[row*d.hq],
+		head: &head[0], carry: &t.carry[int(c.slot)*d.hq],
+	}
+	if c.step > 0 {
+		args.before = &s.c[(row-1)*d.hq]
+	}
+	if !w.last(c) {
+		args.after = &t.after[t.seat[c.slot]*d.hq]
+	}
+	t.e.ops.backward(args)
+	dg := t.z[n*d.gq:][:d.np]
+	if l > 0 {
+		return t.add(t.sums.layers[l].bias, dg)
+	}
+	return t.add(t.sums.row(q.In[c.step]), dg)
 }
 
 // collect adds layer l's gradients of each sequence to the sums.
 func (t *thread) collect(l int) error {
-	d := t.e.d
-	for slot, s := range t.group.seqs {
-		for step := range s.In {
-			row := t.state[l].z[t.at(slot, step, d.np):][:d.np]
-			dst := t.sums.table
-			name := "table"
-			if l == 0 {
-				dst = dst[int(s.In[step])*d.np:][:d.np]
-			} else {
-				dst, name = t.sums.layers[l].bias, "bias"
-			}
-			if !t.add(dst, row) {
-				return &kernels.NonFiniteError{Tensor: name, Sequence: s.ID, Step: step}
-			}
-		}
-	}
-	for n := range d.panels() {
-		for slot, s := range t.group.seqs {
-			t.gather(l, slot, len(s.In), n)
-			if !t.outer(t.state[l].h, slot, len(s.In), 1, t.sums.layers[l].recurrent, n) {
-				return &kernels.NonFiniteError{Tensor: "U", Sequence: s.ID, Step: -1}
-			}
-			if l > 0 && !t.outer(t.state[l-1].hd, slot, len(s.In), 0, t.sums.layers[l].input, n) {
-				return &kernels.NonFiniteError{Tensor: "Wx", Sequence: s.ID, Step: -1}
+	for k := range t.wave.seqs {
+		for n := range t.e.d.panels() {
+			if err := t.outers(l, k, n); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// gather copies a panel of a sequence's dG, last step first.
-func (t *thread) gather(l, slot, steps, panel int) {
-	d := t.e.d
-	z := t.state[l].z
-	for k := range steps {
-		from := t.at(slot, steps-1-k, d.np) + panel*tileCols
-		copy(t.column[k*tileCols:][:tileCols], z[from:])
+// outers adds a sequence's dU and, above layer 0, dWx of a panel: chains from its
+// last step down.
+func (t *thread) outers(l, k, n int) error {
+	d, s, sums := t.e.d, &t.state[l], &t.sums.layers[l]
+	q := t.wave.seqs[k]
+	steps, size := len(q.In), d.Hidden*d.columns
+	end := t.wave.first[k] + steps - 1
+	dg := &s.z[end*d.gq+n*d.columns]
+	t.touch(dg, steps, -d.gq, d.columns/16)
+	if steps > 1 && !t.outer(sums.recurrent[n*size:], d.Hidden, steps-1, &s.h[(end-1)*d.hq], -d.hq, dg, -d.gq) {
+		return &kernels.NonFiniteError{Tensor: "U", Sequence: q.ID, Step: -1}
 	}
-}
-
-// outer adds one sequence's product of x and dG, for a panel of columns: each
-// entry is one chain from the last step down to step lag, x taken lag before.
-func (t *thread) outer(x []float32, slot, steps, lag int, dst []int64, panel int) bool {
-	d := t.e.d
-	if steps <= lag {
-		return true
+	if l > 0 && !t.outer(sums.input[n*size:], d.Hidden, steps, &t.output(l-1, end)[0], -d.hq, dg, -d.gq) {
+		return &kernels.NonFiniteError{Tensor: "Wx", Sequence: q.ID, Step: -1}
 	}
-	last := t.at(slot, steps-1-lag, d.hp)
-	args := &t.args
-	*args = tileArgs{
-		aRow: 4, aStep: -4 * d.hp, b: &t.column[0], bStep: 4 * tileCols,
-		cRow: 4 * tileCols, k: steps - lag, mode: modeStore,
-	}
-	for k := 0; k < d.Hidden; k += tileRows {
-		args.a, args.c = &x[last+k], &t.tile[k*tileCols]
-		t.e.ops.tile(min(tileRows, d.Hidden-k), args)
-	}
-	size := d.Hidden * tileCols
-	return t.add(dst[panel*size:][:size], t.tile[:size])
+	return nil
 }

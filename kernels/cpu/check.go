@@ -11,7 +11,7 @@ var errNotLoaded = errors.New("cpu: Load comes first")
 
 // check refuses sequences that the shape has no weights for.
 func (e *Engine) check(seqs []kernels.Sequence) error {
-	if !e.loaded {
+	if e.w.params == nil {
 		return errNotLoaded
 	}
 	for _, s := range seqs {

@@ -49,7 +49,7 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 			t.Error("Adam wrote beyond a vector")
 		}
 	}()
-	e.Adam(out[:3], out, out, out, kernels.AdamStep{})
+	_ = e.Adam(out[:3], out, out, out, kernels.AdamStep{})
 }
 
 func TestALogitThatIsNotFiniteIsNamed(t *testing.T) {

@@ -1,11 +1,10 @@
 // Package cpu computes a DKT training step on the processor: the portable
-// reference and the AVX2 path, which give the same bits (see ../DESIGN.md).
-// Sequences are dealt to threads and run in groups of slots, row by row
-// independent, so neither threads nor grouping can move a bit.
+// reference and the AVX2 and AVX-512 paths, which give the same bits (see
+// ../DESIGN.md). Sequences are dealt to threads and run side by side in slots, row
+// by row independent, so neither threads nor grouping can move a bit.
 package cpu
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,16 +17,36 @@ type Path string
 
 // The paths.
 const (
+	AVX512   Path = "avx512"
 	AVX2     Path = "avx2"
 	Portable Path = "portable"
 )
 
-// Best is the fastest path this machine runs.
-func Best() Path {
+// Paths lists those that this machine runs, the fastest first.
+func Paths() []Path {
+	paths := []Path{Portable}
 	if hasAVX2() {
-		return AVX2
+		paths = append([]Path{AVX2}, paths...)
 	}
-	return Portable
+	if hasAVX512() {
+		paths = append([]Path{AVX512}, paths...)
+	}
+	return paths
+}
+
+// Best is the fastest path this machine runs.
+func Best() Path { return Paths()[0] }
+
+func primitives(p Path) (ops, error) {
+	all := map[Path]ops{AVX512: avx512{}, AVX2: avx2{}, Portable: portable{}}
+	o, known := all[p]
+	switch {
+	case !known:
+		return nil, fmt.Errorf("unknown kernel path %q, want avx512, avx2 or portable", p)
+	case !slices.Contains(Paths(), p):
+		return nil, fmt.Errorf("this processor does not run the kernels %s: it has %v", p, Paths())
+	}
+	return o, nil
 }
 
 // Options say how an engine computes; none of them moves a bit.
@@ -42,9 +61,12 @@ type Engine struct {
 	d       dims
 	ops     ops
 	path    Path
-	loaded  bool
 	w       weights
 	threads []*thread
+	parts   [][]int // sequences of each thread, longest first
+	load    []int   // steps of each thread
+	order   []int
+	derive  deriving
 }
 
 // New returns an engine for models of the shape.
@@ -55,22 +77,17 @@ func New(s kernels.Shape, o Options) (*Engine, error) {
 	if o.Path == "" {
 		o.Path = Best()
 	}
-	e := &Engine{d: pad(s), path: o.Path}
-	switch o.Path {
-	case Portable:
-		e.ops = portable{}
-	case AVX2:
-		if !hasAVX2() {
-			return nil, errors.New("this processor has no AVX2 and FMA: use kernels portable")
-		}
-		e.ops = avx2{}
-	default:
-		return nil, fmt.Errorf("unknown kernel path %q, want avx2 or portable", o.Path)
+	prims, err := primitives(o.Path)
+	if err != nil {
+		return nil, err
 	}
+	e := &Engine{d: pad(s, prims), path: o.Path, ops: prims}
 	e.w = newWeights(e.d)
 	for range max(o.Threads, 1) {
 		e.threads = append(e.threads, newThread(e))
 	}
+	e.parts, e.load = make([][]int, len(e.threads)), make([]int, len(e.threads))
+	e.derive = newDeriving(e.d)
 	return e, nil
 }
 
@@ -79,24 +96,6 @@ func (e *Engine) Path() Path { return e.path }
 
 // Close ends the engine.
 func (e *Engine) Close() error { return nil }
-
-// dims are a shape with the padded sizes of the engine's own layouts: units to
-// groups of 8, so that gate g of unit u is column g·hp + u of np, and outputs
-// of h to groups of 16. Padding holds zeros and is in no chain over units.
-type dims struct {
-	kernels.Shape
-	hp, hq, np int
-}
-
-func pad(s kernels.Shape) dims {
-	up := func(n, m int) int { return (n + m - 1) / m * m }
-	d := dims{Shape: s, hp: up(s.Hidden, 8), hq: up(s.Hidden, tileCols)}
-	d.np = kernels.Gates * d.hp
-	return d
-}
-
-// panels is the number of 16-column panels of np.
-func (d dims) panels() int { return d.np / tileCols }
 
 // each runs f on every thread, waits, and returns the first thread's error.
 func (e *Engine) each(f func(k int, t *thread) error) error {
@@ -130,17 +129,22 @@ func (e *Engine) Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernel
 	if err := checkAnswers(seqs); err != nil {
 		return err
 	}
-	parts := deal(seqs, len(e.threads))
-	err := e.each(func(k int, t *thread) error { return t.gradients(seqs, parts[k], d) })
+	if err := e.fold(seqs); err != nil {
+		return err
+	}
+	e.deal(seqs)
+	err := e.each(func(k int, t *thread) error { return t.gradients(seqs, e.parts[k], d) })
 	if err != nil {
 		return err
 	}
-	for k, t := range e.threads {
-		if len(parts[k]) > 0 {
-			t.sums.addTo(g)
+	return e.each(func(k int, _ *thread) error {
+		for n, t := range e.threads {
+			if len(e.parts[n]) > 0 {
+				t.sums.addTo(g, k, len(e.threads))
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Logits fills z[i], of the length of seqs[i].In, with the logit of each asked
@@ -153,31 +157,34 @@ func (e *Engine) Logits(seqs []kernels.Sequence, z [][]float32) error {
 	if err := checkRoom(seqs, z); err != nil {
 		return err
 	}
-	parts := deal(seqs, len(e.threads))
-	err := e.each(func(k int, t *thread) error { return t.logits(seqs, parts[k], z) })
-	if err != nil {
+	if err := e.fold(seqs); err != nil {
+		return err
+	}
+	e.deal(seqs)
+	if err := e.each(func(k int, t *thread) error { return t.logits(seqs, e.parts[k], z) }); err != nil {
 		return err
 	}
 	return checkLogits(seqs, z)
 }
 
 // deal gives each thread its sequences, longest first to the least loaded.
-func deal(seqs []kernels.Sequence, threads int) [][]int {
-	order := make([]int, len(seqs))
-	for k := range order {
-		order[k] = k
+func (e *Engine) deal(seqs []kernels.Sequence) {
+	e.order = e.order[:0]
+	for k := range seqs {
+		e.order = append(e.order, k)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(seqs[b].In) - len(seqs[a].In) })
-	parts, load := make([][]int, threads), make([]int, threads)
-	for _, k := range order {
+	slices.SortStableFunc(e.order, func(a, b int) int { return len(seqs[b].In) - len(seqs[a].In) })
+	for t := range e.parts {
+		e.parts[t], e.load[t] = e.parts[t][:0], 0
+	}
+	for _, k := range e.order {
 		least := 0
-		for t := range load {
-			if load[t] < load[least] {
+		for t, n := range e.load {
+			if n < e.load[least] {
 				least = t
 			}
 		}
-		parts[least] = append(parts[least], k)
-		load[least] += len(seqs[k].In)
+		e.parts[least] = append(e.parts[least], k)
+		e.load[least] += len(seqs[k].In)
 	}
-	return parts
 }

@@ -91,7 +91,7 @@ func train(t *testing.T, c goldenCase, members int, o cpu.Options) []string {
 			ok(t, e.Gradients(part, kernels.Dropout{Seed: 3, Epoch: uint32(step), Rate: c.drop}, sums))
 		}
 		ok(t, e.Derive(p, sums, grad))
-		e.Adam(p.Data, m, v, grad, adam)
+		ok(t, e.Adam(p.Data, m, v, grad, adam))
 		note(fmt.Sprintf("sums%d", step+1), digest(sums.Data))
 		note(fmt.Sprintf("gradient%d", step+1), digest(grad))
 	}
@@ -156,10 +156,19 @@ func goldenSteps(t *testing.T) map[string]string {
 
 // One job, one hash: whatever the path, the threads and the members, and it is
 // the hash that DESIGN.md states.
+// every is all paths, on one thread and on three.
+func every() []cpu.Options {
+	var all []cpu.Options
+	for _, p := range cpu.Paths() {
+		all = append(all, cpu.Options{Path: p}, cpu.Options{Path: p, Threads: 3})
+	}
+	return all
+}
+
 func TestOneHash(t *testing.T) {
 	want := goldenSteps(t)
 	for _, c := range goldenCases() {
-		for _, o := range []cpu.Options{{Path: cpu.Portable}, {Path: cpu.Portable, Threads: 2}, {Path: cpu.Best()}, {Path: cpu.Best(), Threads: 3}} {
+		for _, o := range every() {
 			for _, members := range []int{1, 2, 3, 40} {
 				t.Run(fmt.Sprintf("%s/%s/%d-threads/%d-members", c.name, o.Path, max(o.Threads, 1), members), func(t *testing.T) {
 					t.Parallel()

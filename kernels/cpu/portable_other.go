@@ -2,6 +2,10 @@
 
 package cpu
 
-func hasAVX2() bool { return false }
+func hasAVX2() bool   { return false }
+func hasAVX512() bool { return false }
 
-type avx2 struct{ portable }
+type (
+	avx2   struct{ portable }
+	avx512 struct{ portable }
+)

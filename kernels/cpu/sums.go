@@ -6,10 +6,13 @@ import (
 	"cohort/kernels"
 )
 
-// sums are a thread's fixed-point gradients in the engine's layouts.
+// sums are a thread's fixed-point gradients in the engine's layouts. Of the
+// table only the rows that occur have a place.
 type sums struct {
 	d      dims
-	table  []int64 // [2Q][np]
+	place  []int32 // [2Q]: of a row in table, -1 without
+	ids    []int32 // the row of each place
+	table  []int64 // [places][np]
 	layers []layerSums
 	wout   []int64 // [Q][hp]
 	bout   []int64 // [Q]
@@ -17,14 +20,17 @@ type sums struct {
 }
 
 type layerSums struct {
-	recurrent, input []int64 // [np/16][H][16]
+	recurrent, input []int64 // [panels][H][columns]
 	bias             []int64 // [np]
 }
 
 func newSums(d dims) *sums {
 	s := &sums{
-		d: d, table: make([]int64, d.Rows()*d.np), layers: make([]layerSums, d.Layers),
+		d: d, place: make([]int32, d.Rows()), layers: make([]layerSums, d.Layers),
 		wout: make([]int64, d.Skills*d.hp), bout: make([]int64, d.Skills),
+	}
+	for k := range s.place {
+		s.place[k] = -1
 	}
 	for l := range s.layers {
 		s.layers[l].recurrent = make([]int64, d.Hidden*d.np)
@@ -37,7 +43,10 @@ func newSums(d dims) *sums {
 }
 
 func (s *sums) clear() {
-	clear(s.table)
+	for _, x := range s.ids {
+		s.place[x] = -1
+	}
+	s.ids = s.ids[:0]
 	clear(s.wout)
 	clear(s.bout)
 	clear(s.counts[:])
@@ -48,49 +57,74 @@ func (s *sums) clear() {
 	}
 }
 
-// addTo adds the sums to g, in g's layout.
-func (s *sums) addTo(g *kernels.Sums) {
+// row is the sums of a table row.
+func (s *sums) row(x int32) []int64 {
+	n := s.d.np
+	if s.place[x] < 0 {
+		s.place[x] = int32(len(s.ids))
+		s.ids = append(s.ids, x)
+		if len(s.ids)*n > len(s.table) {
+			s.table = append(s.table, make([]int64, max(n, len(s.table)))...)
+		}
+		clear(s.table[int(s.place[x])*n:][:n])
+	}
+	return s.table[int(s.place[x])*n:][:n]
+}
+
+// addTo adds the kth of n shares of the sums to g, in g's layout.
+func (s *sums) addTo(g *kernels.Sums, k, n int) {
 	d := s.d
-	s.addRows(g.T(), s.table)
-	for l, layer := range s.layers {
-		addPanels(d, d.Hidden, g.U(l), layer.recurrent, settle)
-		if l > 0 {
-			addPanels(d, d.Hidden, g.Wx(l), layer.input, settle)
-			s.addRows(g.B(l), layer.bias)
+	for at, x := range s.ids {
+		if int(x)%n == k {
+			s.addRow(g.T()[int(x)*d.Width():], s.table[at*d.np:])
 		}
 	}
-	for q := range d.Skills {
+	for l, layer := range s.layers {
+		d.addPanels(d.Hidden, g.U(l), layer.recurrent, k, n, settle)
+		if l > 0 {
+			d.addPanels(d.Hidden, g.Wx(l), layer.input, k, n, settle)
+		}
+	}
+	from, to := share(d.Skills, k, n)
+	for q := from; q < to; q++ {
 		addSettled(g.Wout()[q*d.Hidden:][:d.Hidden], s.wout[q*d.hp:])
 	}
-	addSettled(g.Bout(), s.bout)
-	for k, v := range s.counts {
-		g.Counters()[k] += v
+	addSettled(g.Bout()[from:to], s.bout[from:])
+	if k > 0 {
+		return
+	}
+	for l := 1; l < d.Layers; l++ {
+		s.addRow(g.B(l), s.layers[l].bias)
+	}
+	for c, v := range s.counts {
+		g.Counters()[c] += v
 	}
 }
 
-// addRows adds rows of np to rows of 4H.
-func (s *sums) addRows(to, from []int64) {
+// addRow adds a row of np to one of 4H.
+func (s *sums) addRow(to, from []int64) {
 	d := s.d
-	for r := range len(from) / d.np {
-		for g := range kernels.Gates {
-			addSettled(to[r*d.Width()+g*d.Hidden:][:d.Hidden], from[r*d.np+g*d.hp:])
-		}
+	for g := range kernels.Gates {
+		addSettled(to[g*d.Hidden:][:d.Hidden], from[g*d.hp:])
 	}
 }
 
-// addPanels adds [np/16][rows][16] to [rows][4H]; settled converts a thread's sums.
-func addPanels(d dims, rows int, to, from []int64, settled func(int64) int64) {
-	for n := 0; n < d.np; n += 8 {
-		g, u := n/d.hp, n%d.hp
+// addPanels adds the kth of n shares of [panels][rows][columns] to [rows][4H];
+// settled converts a thread's sums.
+func (d dims) addPanels(rows int, to, from []int64, k, n int, settled func(int64) int64) {
+	c := d.columns
+	first, last := share(d.panels(), k, n)
+	for at := first * c; at < last*c; at += 8 {
+		g, u := at/d.hp, at%d.hp
 		units := min(8, d.Hidden-u)
 		if units <= 0 {
 			continue
 		}
-		panel := from[n/tileCols*rows*tileCols+n%tileCols:]
-		for k := range rows {
-			row := to[k*d.Width()+g*d.Hidden+u:][:units]
+		panel := from[at/c*rows*c+at%c:]
+		for r := range rows {
+			row := to[r*d.Width()+g*d.Hidden+u:][:units]
 			for j := range row {
-				row[j] += settled(panel[k*tileCols+j])
+				row[j] += settled(panel[r*c+j])
 			}
 		}
 	}
@@ -105,6 +139,7 @@ func addSettled(to, from []int64) {
 
 // add lets gradients through the fixed-point door into dst.
 func (t *thread) add(dst []int64, src []float32) bool {
+	src = src[:len(dst)]
 	if floatSums {
 		return addFloats(dst, src)
 	}

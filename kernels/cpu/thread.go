@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"errors"
-	"slices"
+	"unsafe"
 
 	"cohort/kernels"
 )
@@ -12,50 +12,65 @@ var (
 	errControl = errors.New("cpu: this thread does not round to nearest or drops subnormals")
 )
 
-// slots is the number of sequences that a thread runs side by side: two tiles
-// of rows share each panel of weights.
-const slots = 2 * tileRows
-
-// thread is one goroutine's memory of an engine, grown to the longest sequence.
+// thread is one goroutine's memory of an engine, grown to the largest wave.
 type thread struct {
-	e      *Engine
-	args   tileArgs
-	sums   *sums
-	state  []layerState // by layer
-	steps  int          // capacity of the state, in time steps
-	dh     []float32    // [slots][hq]: the part of dh that comes from the step after
-	dhRow  []float32    // [hp]
-	carry  []float32    // [slots][hp]
-	column []float32    // [steps][16]: a panel of one sequence's dG, last step first
-	tile   []float32    // [width][16]
-	scaled []float32    // [hp]
-	group  group
+	e     *Engine
+	sums  *sums
+	wave  wave
+	drop  kernels.Dropout
+	out   [][]float32  // of each of the call's sequences; nil when training
+	state []layerState // by layer
+	rows  int          // capacity of the state
+	dz    []float32    // [rows]: slope of the loss
+
+	z      []float32             // [slots][np]: pre-activations, then dG
+	a      []float32             // [slots][hq]: h of the step before, or hd
+	after  []float32             // [slots][hq]: the part of dh that comes from the step after
+	carry  []float32             // [slots][hq]
+	seat   [slots]int            // row of after that is a slot's
+	starts [slots]unsafe.Pointer // where chains start
+	head   []float32             // [hq]: gradient of h from above
+	top    []float32             // [hq]: the top layer's hd
+	scaled []float32             // [hq]
+	embed  []float32             // [slots][E]
+	column []float32             // [blockRows][columns]: a panel of a block's dT
+	chains []float32             // [height][columns]
+
+	block    []float32 // [blockRows][E], for Derive like the next
+	embedded []float32 // [slots][E to 8]
+	fixed    []int64   // [E]
+	wide     []int64   // [4H]
+
+	tile     tileArgs
+	forwards forwardArgs
+	backs    backwardArgs
+	scales   scaleArgs
+	keeps    keepArgs
+	touches  touchArgs
 }
 
-// layerState is kept from forward for backward, slot-major.
+// layerState is kept from forward for backward, a row a step of a sequence.
 type layerState struct {
-	z    []float32 // [slots][steps][np]: gates, then dG
-	c    []float32 // [slots][steps][hp], like tc, h and hd
+	z    []float32 // [rows][np]: gates, then dG
+	c    []float32 // [rows][hq], like tc, h and hd
 	tc   []float32
 	h    []float32
-	hd   []float32 // h after dropout
-	head []float32 // [slots][steps][hq]: gradient of h from above
-}
-
-// group are up to slots sequences, longest first.
-type group struct {
-	seqs  []kernels.Sequence
-	steps int
-	drop  kernels.Dropout
+	hd   []float32 // h after dropout; nil on top and without dropout
+	head []float32 // [rows][hq]: gradient of h from the layer above; nil on top
+	keep []byte    // [rows][keepBytes]; nil without dropout
 }
 
 func newThread(e *Engine) *thread {
 	d := e.d
-	return &thread{
-		e: e, dh: make([]float32, slots*d.hq), dhRow: make([]float32, d.hp), carry: make([]float32, slots*d.hp),
-		tile: make([]float32, max(d.Embed, d.hq)*tileCols), scaled: make([]float32, d.hp),
-		state: make([]layerState, d.Layers),
+	units := func() []float32 { return make([]float32, slots*d.hq) }
+	t := &thread{
+		e: e, z: make([]float32, slots*d.gq), a: units(), after: units(), carry: units(),
+		head: make([]float32, d.hq), top: make([]float32, d.hq), scaled: make([]float32, d.hq), embed: make([]float32, slots*d.Embed),
+		chains: make([]float32, d.heights[0]*d.columns), state: make([]layerState, d.Layers),
+		column: make([]float32, blockRows*d.columns), block: make([]float32, blockRows*d.Embed),
+		embedded: make([]float32, slots*up(d.Embed, 8)), fixed: make([]int64, d.Embed), wide: make([]int64, d.Width()),
 	}
+	return t
 }
 
 // run calls f after a check of the thread's floating-point mode, which foreign
@@ -67,38 +82,46 @@ func (t *thread) run(k int, f func(k int, t *thread) error) error {
 	return f(k, t)
 }
 
-// grow makes room for sequences of n steps.
+// grow makes room for a wave.
 func (t *thread) grow(n int) {
-	if n <= t.steps {
-		return
-	}
 	d := t.e.d
-	t.steps = n
+	if n > t.rows {
+		t.rows = n
+		t.dz = make([]float32, n)
+		for l := range t.state {
+			s := layerState{
+				z: huge(n*d.gq), c: huge(n*d.hq), tc: huge(n*d.hq),
+				h: huge(n*d.hq),
+			}
+			if l < d.Layers-1 {
+				s.head = make([]float32, n*d.hq)
+			}
+			t.state[l] = s
+		}
+	}
 	for l := range t.state {
 		s := &t.state[l]
-		s.z = make([]float32, slots*n*d.np)
-		s.c = make([]float32, slots*n*d.hp)
-		s.tc = make([]float32, slots*n*d.hp)
-		s.h = make([]float32, slots*n*d.hp)
-		s.hd = make([]float32, slots*n*d.hp)
-		s.head = make([]float32, slots*n*d.hq)
+		if t.drop.Rate > 0 && s.keep == nil {
+			s.keep = make([]byte, t.rows*d.keepBytes())
+			if l < d.Layers-1 {
+				s.hd = make([]float32, t.rows*d.hq)
+			}
+		}
 	}
-	t.column = make([]float32, n*tileCols)
 }
 
-// groups runs visit on the sequences in groups of slots, longest first; part
-// is already sorted so. at is the position in part of the group's first.
-func (t *thread) groups(seqs []kernels.Sequence, part []int, drop kernels.Dropout, visit func(at int) error) error {
-	for at := 0; at < len(part); at += slots {
-		g := group{drop: drop}
-		for _, k := range part[at:min(at+slots, len(part))] {
-			g.seqs = append(g.seqs, seqs[k])
+// waves runs forward over the sequences of part, longest first, and visit after
+// each wave.
+func (t *thread) waves(seqs []kernels.Sequence, part []int, visit func() error) error {
+	for len(part) > 0 {
+		part = t.wave.plan(seqs, part)
+		t.grow(t.wave.rows)
+		for l := range t.state {
+			if err := t.forward(l); err != nil {
+				return err
+			}
 		}
-		g.steps = len(g.seqs[0].In)
-		t.grow(g.steps)
-		t.group = g
-		t.forward()
-		if err := visit(at); err != nil {
+		if err := visit(); err != nil {
 			return err
 		}
 	}
@@ -113,12 +136,12 @@ func (t *thread) gradients(seqs []kernels.Sequence, part []int, drop kernels.Dro
 		t.sums = newSums(t.e.d)
 	}
 	t.sums.clear()
-	return t.groups(seqs, part, drop, func(int) error {
-		if err := t.headBackward(); err != nil {
-			return err
-		}
+	t.drop, t.out = drop, nil
+	return t.waves(seqs, part, func() error {
 		for l := t.e.d.Layers - 1; l >= 0; l-- {
-			t.backward(l)
+			if err := t.backward(l); err != nil {
+				return err
+			}
 			if err := t.collect(l); err != nil {
 				return err
 			}
@@ -128,95 +151,98 @@ func (t *thread) gradients(seqs []kernels.Sequence, part []int, drop kernels.Dro
 }
 
 func (t *thread) logits(seqs []kernels.Sequence, part []int, z [][]float32) error {
-	return t.groups(seqs, part, kernels.Dropout{}, func(at int) error {
-		for slot, s := range t.group.seqs {
-			out := z[part[at+slot]]
-			for step := range s.In {
-				out[step] = t.logit(slot, step)
+	t.drop, t.out = kernels.Dropout{}, z
+	return t.waves(seqs, part, func() error { return nil })
+}
+
+// forward runs layer l over the wave and, on top, the head.
+func (t *thread) forward(l int) error {
+	for _, k := range t.wave.ticks {
+		t.preActivate(l, k)
+		for n, c := range t.wave.cells[k.first:k.end] {
+			t.activate(l, n, c)
+			if l < t.e.d.Layers-1 {
+				continue
+			}
+			if err := t.answer(c); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
-// active is the number of sequences that have a step t: a prefix of the slots.
-func (g *group) active(step int) int {
-	n, _ := slices.BinarySearchFunc(g.seqs, step, func(s kernels.Sequence, step int) int {
-		if len(s.In) > step {
-			return -1
-		}
-		return 1
-	})
-	return n
-}
-
-// at is the place of a slot's step in slot-major state of the given width.
-func (t *thread) at(slot, step, width int) int { return (slot*t.steps + step) * width }
-
-// forward runs every layer over the group.
-func (t *thread) forward() {
-	for l := range t.state {
-		for step := range t.group.steps {
-			t.forwardStep(l, step)
-		}
-	}
-}
-
-func (t *thread) forwardStep(l, step int) {
-	d, w, s := t.e.d, &t.e.w.layers[l], &t.state[l]
-	n := t.group.active(step)
-	for slot := range n {
-		row := s.z[t.at(slot, step, d.np):][:d.np]
-		if l == 0 {
-			copy(row, t.e.w.table[int(t.group.seqs[slot].In[step])*d.np:])
-		} else {
-			copy(row, w.bias)
-		}
-	}
-	p := product{
-		rows: n, panels: d.panels(), k: d.Hidden, mode: modeLoad, aRow: t.steps * d.hp, aStep: 1,
-		c: s.z[t.at(0, step, d.np):], cRow: t.steps * d.np,
-	}
+// preActivate leaves a tick's sums in t.z, but for those of layer 0 that begin:
+// theirs are the table's.
+func (t *thread) preActivate(l int, k tick) {
+	d, w, s := t.e.d, &t.wave, &t.state[l]
+	layer := &t.e.w.layers[l]
 	if l > 0 {
-		p.a, p.b = t.state[l-1].hd[t.at(0, step, d.hp):], w.input.forward
-		t.product(p)
-	}
-	if step > 0 {
-		p.a, p.b = s.h[t.at(0, step-1, d.hp):], w.recurrent.forward
-		t.product(p)
-	}
-	for slot := range n {
-		at := t.at(slot, step, d.hp)
-		args := forwardArgs{
-			z: &s.z[t.at(slot, step, d.np)], stride: 4 * d.hp,
-			c: &s.c[at], tc: &s.tc[at], h: &s.h[at], n: d.hp / 8,
+		for n, c := range w.cells[k.first:k.end] {
+			t.starts[n] = unsafe.Pointer(&layer.bias[0])
+			copy(t.a[n*d.hq:], t.output(l-1, w.row(c)))
 		}
-		if step > 0 {
-			args.before = &s.c[at-d.hp]
-		}
-		t.e.ops.forward(&args)
-		t.drop(l, slot, step, s.hd[at:][:d.hp], s.h[at:][:d.hp])
+		t.product(product{rows: k.end - k.first, k: d.Hidden, a: t.a, aRow: d.hq, b: layer.input.forward, start: &t.starts, c: t.z, cRow: d.gq})
 	}
+	for n, c := range w.cells[k.first:k.rest] {
+		t.starts[n] = unsafe.Pointer(t.source(l, n, c))
+		copy(t.a[n*d.hq:][:d.hp], s.h[(w.row(c)-1)*d.hq:])
+	}
+	t.product(product{rows: k.rest - k.first, k: d.Hidden, a: t.a, aRow: d.hq, b: layer.recurrent.forward, start: &t.starts, c: t.z, cRow: d.gq})
 }
 
-// drop writes to dst what dropout keeps of src, times the gain; the rest is +0.
-func (t *thread) drop(l, slot, step int, dst, src []float32) {
-	drop := &t.group.drop
-	copy(dst, src)
-	if drop.Rate == 0 {
+// source is where the recurrent chains of a tick's nth cell start.
+func (t *thread) source(l, n int, c cell) *float32 {
+	if l > 0 {
+		return &t.z[n*t.e.d.gq]
+	}
+	return &t.e.w.table[int(t.wave.seqs[c.seq].In[c.step])*t.e.d.gq]
+}
+
+// activate makes gates and state of the sums of a tick's nth cell.
+func (t *thread) activate(l, n int, c cell) {
+	d, s := t.e.d, &t.state[l]
+	row := t.wave.row(c)
+	at := row * d.hq
+	args := &t.forwards
+	*args = forwardArgs{z: &t.z[n*d.gq], stride: 4 * d.hp, n: d.hp, gates: &s.z[row*d.gq], c: &s.c[at], tc: &s.tc[at], h: &s.h[at]}
+	if c.step > 0 {
+		args.before = &s.c[at-d.hq]
+	} else {
+		args.z = t.source(l, n, c)
+	}
+	t.e.ops.forward(args)
+	if t.drop.Rate == 0 {
 		return
 	}
-	gain, least := drop.Gain(), drop.DropThreshold()
-	key := [2]uint32{drop.Seed, kernels.PurposeDropout + uint32(l)}
-	id := t.group.seqs[slot].ID
-	for u := 0; u < t.e.d.Hidden; u += 4 {
-		words := kernels.Philox(key, [4]uint32{drop.Epoch, id, uint32(step), uint32(u / 4)})
-		for k, v := range dst[u : u+4] {
-			if words[k] < least {
-				dst[u+k] = 0
-			} else {
-				dst[u+k] = v * gain
-			}
-		}
+	keep := s.keep[row*d.keepBytes():]
+	t.keeps = keepArgs{
+		dst: &keep[0], n: d.keepBytes() * 8 / keepUnits, key0: t.drop.Seed, key1: kernels.PurposeDropout + uint32(l),
+		c0: t.drop.Epoch, c1: t.wave.seqs[c.seq].ID, c2: uint32(c.step), least: t.drop.DropThreshold(),
 	}
+	t.e.ops.keep(&t.keeps)
+	t.dropped(l, row, t.output(l, row), s.h[at:], 1)
+}
+
+// output is h after dropout of a row; the top layer's is kept for the head only.
+func (t *thread) output(l, row int) []float32 {
+	d, s := t.e.d, &t.state[l]
+	switch {
+	case t.drop.Rate == 0:
+		return s.h[row*d.hq:][:d.hp]
+	case l == d.Layers-1:
+		return t.top[:d.hp]
+	}
+	return s.hd[row*d.hq:][:d.hp]
+}
+
+// dropped is dst = (src·factor)·s where dropout keeps a unit of the row, else +0;
+// without dropout src·factor.
+func (t *thread) dropped(l, row int, dst, src []float32, factor float32) {
+	d := t.e.d
+	t.scales = scaleArgs{dst: &dst[0], src: &src[0], n: d.hp, factor: factor}
+	if t.drop.Rate > 0 {
+		t.scales.keep, t.scales.gain = &t.state[l].keep[row*d.keepBytes()], t.drop.Gain()
+	}
+	t.e.ops.scale(&t.scales)
 }

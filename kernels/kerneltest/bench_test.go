@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"cohort/kernels"
 	"cohort/kernels/cpu"
@@ -57,6 +58,8 @@ func benchmark(b *testing.B, hidden, threads int, ragged bool) {
 		}
 	}
 	flop := 3 * 2 * 4 * float64(hidden) * float64(hidden) * float64(steps)
+	rate := flop * float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(100*rate/e.Peak(200*time.Millisecond), "%peak")
 	b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 	b.ReportMetric(float64(steps)*float64(b.N)/b.Elapsed().Seconds(), "answers/s")
 }
