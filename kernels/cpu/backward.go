@@ -2,6 +2,8 @@ package cpu
 
 import (
 	"math"
+	"slices"
+	"unsafe"
 
 	"cohort/kernels"
 )
@@ -60,7 +62,7 @@ func (t *thread) headRow(q int, hd, dz []float32) bool {
 func (t *thread) backward(l int) error {
 	d, w := t.e.d, &t.wave
 	layer := &t.e.w.layers[l]
-	for k := len(w.ticks) - 1; k >= 0; k-- {
+	for k := range slices.Backward(w.ticks) {
 		cells := w.cells[w.ticks[k].first:w.ticks[k].end]
 		for n, c := range cells {
 			if !t.slope(l, n, c) {
@@ -99,11 +101,16 @@ func (t *thread) expect(l int, cells []cell) {
 		t.touch(&s.z[row*d.gq], 1, 0, d.gq/16)
 		t.touch(&s.tc[row*d.hq], 1, 0, d.hq/16)
 		t.touch(&s.c[max(row-1, 0)*d.hq], 1, 0, d.hq/16)
+		if l == 0 {
+			sum := t.sums.row(t.wave.seqs[c.seq].In[c.step])
+			t.touches = touchArgs{p: unsafe.Pointer(&sum[0]), rows: 1, lines: d.np / 8}
+			t.e.ops.touch(&t.touches)
+		}
 	}
 }
 
 func (t *thread) touch(p *float32, rows, stride, lines int) {
-	t.touches = touchArgs{p, rows, 4 * stride, lines}
+	t.touches = touchArgs{unsafe.Pointer(p), rows, 4 * stride, lines}
 	t.e.ops.touch(&t.touches)
 }
 
@@ -157,10 +164,10 @@ func (t *thread) outers(l, k, n int) error {
 	end := t.wave.first[k] + steps - 1
 	dg := &s.z[end*d.gq+n*d.columns]
 	t.touch(dg, steps, -d.gq, d.columns/16)
-	if steps > 1 && !t.outer(sums.recurrent[n*size:], d.Hidden, steps-1, &s.h[(end-1)*d.hq], -d.hq, dg, -d.gq) {
+	if steps > 1 && !t.outer(sums.recurrent[n*size:], d.Hidden, steps-1, &s.h[(end-1)*d.hq], -d.hq, dg, -d.gq, t.door) {
 		return &kernels.NonFiniteError{Tensor: "U", Sequence: q.ID, Step: -1}
 	}
-	if l > 0 && !t.outer(sums.input[n*size:], d.Hidden, steps, &t.output(l-1, end)[0], -d.hq, dg, -d.gq) {
+	if l > 0 && !t.outer(sums.input[n*size:], d.Hidden, steps, &t.output(l-1, end)[0], -d.hq, dg, -d.gq, t.door) {
 		return &kernels.NonFiniteError{Tensor: "Wx", Sequence: q.ID, Step: -1}
 	}
 	return nil

@@ -169,7 +169,7 @@ func (m *mean) inputs(t *thread, embed []float32, k, n int) error {
 			for i := range end - at {
 				copy(t.column[i*d.columns:][:d.columns], v.table[(at+i)*d.gq+p*d.columns:])
 			}
-			if !t.outer(v.sums[p*size:], d.Embed, end-at, &t.block[0], d.Embed, &t.column[0], d.columns) {
+			if !t.outer(v.sums[p*size:], d.Embed, end-at, &t.block[0], d.Embed, &t.column[0], d.columns, t.exact) {
 				return &kernels.NonFiniteError{Tensor: "the gradient of Wx", Step: -1}
 			}
 		}

@@ -98,7 +98,7 @@ type meanArgs struct {
 
 // touchArgs: lines of 64 bytes from the start of each of so many rows.
 type touchArgs struct {
-	p                   *float32
+	p                   unsafe.Pointer
 	rows, stride, lines int
 }
 

@@ -49,10 +49,13 @@ func (t *thread) gatedProduct(rows, n int, a []float32, b, c []float32, cRow int
 	}
 }
 
+// door adds gradients in fixed point to dst; false when one may not pass.
+type door func(dst []int64, src []float32) bool
+
 // outer is a sum over steps of a[step][0:rows]·b[step][columns], one chain an
-// entry, added to dst in fixed point; steps are so many floats, negative from the
+// entry, that goes to dst through a door; steps are so many floats, negative from the
 // last one down.
-func (t *thread) outer(dst []int64, rows, steps int, a *float32, aStep int, b *float32, bStep int) bool {
+func (t *thread) outer(dst []int64, rows, steps int, a *float32, aStep int, b *float32, bStep int, through door) bool {
 	d, args := t.e.d, &t.tile
 	good := true
 	for r := 0; r < rows; {
@@ -61,8 +64,10 @@ func (t *thread) outer(dst []int64, rows, steps int, a *float32, aStep int, b *f
 			a: at(a, 4*r), aRow: 4, aStep: 4 * aStep, b: b, bStep: 4 * bStep,
 			c: &t.chains[0], cRow: 4 * d.columns, k: steps,
 		}
+		t.touches = touchArgs{p: unsafe.Pointer(&dst[r*d.columns]), rows: 1, lines: h * d.columns / 8}
+		t.e.ops.touch(&t.touches)
 		t.e.ops.tile(h, args)
-		good = t.add(dst[r*d.columns:][:h*d.columns], t.chains) && good
+		good = through(dst[r*d.columns:][:h*d.columns], t.chains[:h*d.columns]) && good
 		r += h
 	}
 	return good

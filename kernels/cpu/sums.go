@@ -80,9 +80,9 @@ func (s *sums) addTo(g *kernels.Sums, k, n int) {
 		}
 	}
 	for l, layer := range s.layers {
-		d.addPanels(d.Hidden, g.U(l), layer.recurrent, k, n, settle)
+		d.addPanels(d.Hidden, g.U(l), layer.recurrent, k, n)
 		if l > 0 {
-			d.addPanels(d.Hidden, g.Wx(l), layer.input, k, n, settle)
+			d.addPanels(d.Hidden, g.Wx(l), layer.input, k, n)
 		}
 	}
 	from, to := share(d.Skills, k, n)
@@ -109,22 +109,15 @@ func (s *sums) addRow(to, from []int64) {
 	}
 }
 
-// addPanels adds the kth of n shares of [panels][rows][columns] to [rows][4H];
-// settled converts a thread's sums.
-func (d dims) addPanels(rows int, to, from []int64, k, n int, settled func(int64) int64) {
+// addPanels adds the kth of n shares of [panels][rows][columns] to [rows][4H].
+func (d dims) addPanels(rows int, to, from []int64, k, n int) {
 	c := d.columns
-	first, last := share(d.panels(), k, n)
-	for at := first * c; at < last*c; at += 8 {
-		g, u := at/d.hp, at%d.hp
-		units := min(8, d.Hidden-u)
-		if units <= 0 {
-			continue
-		}
-		panel := from[at/c*rows*c+at%c:]
-		for r := range rows {
-			row := to[r*d.Width()+g*d.Hidden+u:][:units]
-			for j := range row {
-				row[j] += settled(panel[r*c+j])
+	first, last := share(rows, k, n)
+	for r := first; r < last; r++ {
+		for at := 0; at < d.np; at += 8 {
+			if u := at % d.hp; u < d.Hidden {
+				row := to[r*d.Width()+at/d.hp*d.Hidden+u:][:min(8, d.Hidden-u)]
+				addSettled(row, from[(at/c*rows+r)*c+at%c:])
 			}
 		}
 	}

@@ -46,6 +46,8 @@ type thread struct {
 	backs    backwardArgs
 	scales   scaleArgs
 	keeps    keepArgs
+	door     door // add
+	exact    door // the same, also in the negative control
 	touches  touchArgs
 }
 
@@ -70,6 +72,7 @@ func newThread(e *Engine) *thread {
 		column: make([]float32, blockRows*d.columns), block: make([]float32, blockRows*d.Embed),
 		embedded: make([]float32, slots*up(d.Embed, 8)), fixed: make([]int64, d.Embed), wide: make([]int64, d.Width()),
 	}
+	t.door, t.exact = t.add, e.ops.fixed
 	return t
 }
 
@@ -90,8 +93,8 @@ func (t *thread) grow(n int) {
 		t.dz = make([]float32, n)
 		for l := range t.state {
 			s := layerState{
-				z: huge(n*d.gq), c: huge(n*d.hq), tc: huge(n*d.hq),
-				h: huge(n*d.hq),
+				z: huge(n * d.gq), c: huge(n * d.hq), tc: huge(n * d.hq),
+				h: huge(n * d.hq),
 			}
 			if l < d.Layers-1 {
 				s.head = make([]float32, n*d.hq)

@@ -25,11 +25,14 @@ type panel struct {
 
 func (p panel) columns() int { return p.floats * p.vectors }
 
-var (
-	avx2 = isa{"avx2", "Y", 8, []int{6, 4, 2, 1}, []panel{{"Y", 8, 2}, {"Y", 8, 1}}}
-	// A panel's tail may be of 8 columns: half registers leave none idle.
-	avx512 = isa{"avx512", "Z", 16, []int{12, 8, 4, 2, 1}, []panel{{"Z", 16, 2}, {"Z", 16, 1}, {"Y", 8, 1}}}
-)
+func avx2() isa {
+	return isa{"avx2", "Y", 8, []int{6, 4, 2, 1}, []panel{{"Y", 8, 2}, {"Y", 8, 1}}}
+}
+
+// avx512 may end in a panel of 8 columns: half registers leave none idle.
+func avx512() isa {
+	return isa{"avx512", "Z", 16, []int{12, 8, 4, 2, 1}, []panel{{"Z", 16, 2}, {"Z", 16, 1}, {"Y", 8, 1}}}
+}
 
 func (i isa) wide() bool { return i.reg == "Z" }
 
@@ -39,6 +42,7 @@ type assembler struct {
 	text  bytes.Buffer
 	data  bytes.Buffer
 	names map[uint32]string // of constants
+	held  map[uint32]string // registers that hold constants
 	decls []decl
 }
 
@@ -74,14 +78,15 @@ func (a *assembler) function(name, args string) {
 }
 
 func (a *assembler) end() {
+	clear(a.held)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }
 
-// load fills general registers from 8-byte fields, the first at offset from.
-func (a *assembler) load(from int, registers ...string) {
+// load fills general registers from the argument's 8-byte fields, in order.
+func (a *assembler) load(registers ...string) {
 	for k, r := range registers {
-		a.op("MOVQ %d(AX), %s", from+8*k, r)
+		a.op("MOVQ %d(AX), %s", 8*k, r)
 	}
 }
 
@@ -92,7 +97,35 @@ func (a *assembler) v(n int) string { return fmt.Sprintf("%s%d", a.reg, n) }
 func (a *assembler) bytes() int { return 4 * a.floats }
 
 // spread broadcasts a constant into register y.
-func (a *assembler) spread(v float32, y string) { a.op("VBROADCASTSS %s, %s", a.constant(v), y) }
+func (a *assembler) spread(v float32, y string) {
+	if r, ok := a.held[math.Float32bits(v)]; ok {
+		a.op("VMOVAPS %s, %s", r, y)
+		return
+	}
+	a.op("VBROADCASTSS %s, %s", a.constant(v), y)
+}
+
+// get is a register with a constant: the one that holds it or else y.
+func (a *assembler) get(v float32, y string) string {
+	if r, ok := a.held[math.Float32bits(v)]; ok {
+		return r
+	}
+	a.spread(v, y)
+	return y
+}
+
+// hold keeps constants in the registers that only AVX-512 has.
+func (a *assembler) hold(constants ...float32) {
+	if !a.wide() {
+		return
+	}
+	for k, v := range constants {
+		a.spread(v, a.v(16+k))
+	}
+	for k, v := range constants {
+		a.held[math.Float32bits(v)] = a.v(16 + k)
+	}
+}
 
 func (a *assembler) constant(v float32) string {
 	bits := math.Float32bits(v)
@@ -121,23 +154,25 @@ func (a *assembler) long(name string, words ...uint64) string {
 
 // with puts c = c·y + constant.
 func (a *assembler) with(constant float32, y, c, scratch string) {
-	if a.wide() {
+	if r, ok := a.held[math.Float32bits(constant)]; !ok && a.wide() {
 		a.op("VFMADD213PS.BCST %s, %s, %s", a.constant(constant), y, c)
-		return
+	} else if ok {
+		a.op("VFMADD213PS %s, %s, %s", r, y, c)
+	} else {
+		a.spread(constant, scratch)
+		a.op("VFMADD213PS %s, %s, %s", scratch, y, c)
 	}
-	a.spread(constant, scratch)
-	a.op("VFMADD213PS %s, %s, %s", scratch, y, c)
 }
 
 // each repeats body for CX groups of a register's floats at byte offset BX.
-func (a *assembler) each(body func()) {
+func (a *assembler) each(name string, body func()) {
 	a.op("XORQ BX, BX")
 	a.op("TESTQ CX, CX")
-	a.op("JZ done")
-	a.label("loop")
+	a.op("JZ %sdone", name)
+	a.label(name + "loop")
 	body()
 	a.op("ADDQ $%d, BX", a.bytes())
 	a.op("DECQ CX")
-	a.op("JNZ loop")
-	a.label("done")
+	a.op("JNZ %sloop", name)
+	a.label(name + "done")
 }

@@ -7,26 +7,28 @@ import "cohort/kernels"
 // are above all numbers'.
 func (a *assembler) fixed() {
 	a.function("fixed", "fixedArgs")
-	a.load(0, "DI", "SI", "CX")
-	a.op("VBROADCASTSD %s, %s", a.long("one30", 0x41d0000000000000), a.v(0))
-	a.op("VBROADCASTSD %s, %s", a.long("magic", 0x4338000000000000), a.v(1))
+	a.load("DI", "SI", "CX")
+	if a.wide() {
+		a.op("VBROADCASTSS %s, Y0", a.constant(kernels.FixedOne))
+	} else {
+		a.op("VBROADCASTSD %s, Y0", a.long("one30", 0x41d0000000000000))
+		a.op("VBROADCASTSD %s, Y1", a.long("magic", 0x4338000000000000))
+	}
 	a.op("VBROADCASTSS %s, %s", a.word(0x7fffffff), a.half(3))
 	a.op("VPXOR X2, X2, X2")
-	a.op("TESTQ CX, CX")
-	a.op("JZ done")
+	a.op("SUBQ $2, CX")
+	a.op("JLT one")
 	a.label("loop")
-	a.op("VMOVUPS (SI), %s", a.half(5))
-	a.op("VANDPS %s, %s, %s", a.half(3), a.half(5), a.half(6))
-	a.op("VPMAXUD %s, %s, %s", a.half(6), a.half(2), a.half(2))
-	a.op("VCVTPS2PD %s, %s", a.half(5), a.v(7))
-	a.op("VFMADD213PD %s, %s, %s", a.v(1), a.v(0), a.v(7))
-	a.op("VPSUBQ %s, %s, %s", a.v(1), a.v(7), a.v(7))
-	a.op("VPADDQ (DI), %s, %s", a.v(7), a.v(7))
-	a.op("VMOVUPS %s, (DI)", a.v(7))
-	a.op("ADDQ $%d, SI", a.bytes()/2)
-	a.op("ADDQ $%d, DI", a.bytes())
-	a.op("DECQ CX")
-	a.op("JNZ loop")
+	a.door(0)
+	a.door(1)
+	a.op("ADDQ $%d, SI", a.bytes())
+	a.op("ADDQ $%d, DI", 2*a.bytes())
+	a.op("SUBQ $2, CX")
+	a.op("JGE loop")
+	a.label("one")
+	a.op("ADDQ $2, CX")
+	a.op("JZ done")
+	a.door(0)
 	a.label("done")
 	if a.wide() {
 		a.op("VEXTRACTI128 $1, Y2, X3")
@@ -41,12 +43,31 @@ func (a *assembler) fixed() {
 	a.end()
 }
 
+// door converts the kth half register of src and adds it to dst. Scaling by a
+// power of two is exact; AVX-512 rounds to an integer in one instruction.
+func (a *assembler) door(k int) {
+	x, y, z := a.half(4+4*k), a.half(5+4*k), a.v(6+4*k)
+	a.op("VMOVUPS %d(SI), %s", k*a.bytes()/2, x)
+	a.op("VANDPS %s, %s, %s", a.half(3), x, y)
+	a.op("VPMAXUD %s, %s, %s", y, a.half(2), a.half(2))
+	if a.wide() {
+		a.op("VMULPS Y0, %s, %s", x, x)
+		a.op("VCVTPS2QQ %s, %s", x, z)
+	} else {
+		a.op("VCVTPS2PD %s, %s", x, z)
+		a.op("VFMADD213PD Y1, Y0, %s", z)
+		a.op("VPSUBQ Y1, %s, %s", z, z)
+	}
+	a.op("VPADDQ %d(DI), %s, %s", k*a.bytes(), z, z)
+	a.op("VMOVUPS %s, %d(DI)", z, k*a.bytes())
+}
+
 // mean: meanArgs{dst, src, n, scale, or}: dst = FromFixed(src, scale) for n groups
 // of half a register. An entry is below SumLimit = 2^52 in magnitude if neither
 // x = q + 2^52 − 1 nor x + 1 has a bit from 53 on: or becomes the union of all.
 func (a *assembler) mean() {
 	a.function("mean", "meanArgs")
-	a.load(0, "DI", "SI", "CX")
+	a.load("DI", "SI", "CX")
 	or, move := "VPOR", "VMOVDQU"
 	if a.wide() {
 		or, move = "VPORQ", "VMOVDQU64"
@@ -104,7 +125,7 @@ func (a *assembler) mean() {
 // least.
 func (a *assembler) keep() {
 	a.function("keep", "keepArgs")
-	a.load(0, "DI", "CX")
+	a.load("DI", "CX")
 	lanes := []uint64{0x0000000100000000, 0x0000000300000002, 0x0000000500000004, 0x0000000700000006}
 	if a.wide() {
 		lanes = append(lanes, 0x0000000900000008, 0x0000000b0000000a, 0x0000000d0000000c, 0x0000000f0000000e)
@@ -120,6 +141,9 @@ func (a *assembler) keep() {
 	if a.wide() {
 		a.op("MOVL $0xaaaa, R10")
 		a.op("KMOVW R10, K3")
+		a.op("KNOTW K3, K4")
+		a.op("VPBROADCASTD %s, Z12", a.word(kernels.PhiloxW0))
+		a.op("VPBROADCASTD %s, Z13", a.word(kernels.PhiloxW1))
 	}
 	a.op("TESTQ CX, CX")
 	a.op("JZ done")
@@ -128,31 +152,15 @@ func (a *assembler) keep() {
 		a.op("VPBROADCASTD %d(AX), %s", 24+4*k, r(c))
 	}
 	a.op("%s %s, %s", map[bool]string{true: "VMOVDQA32", false: "VMOVDQA"}[a.wide()], r(lane), r(c3))
-	a.op("MOVL 16(AX), R8")
-	a.op("MOVL 20(AX), R9")
-	a.op("MOVL $10, BX")
-	a.label("round")
-	a.round(r)
-	a.op("ADDL $0x%x, R8", kernels.PhiloxW0)
-	a.op("ADDL $0x%x, R9", kernels.PhiloxW1)
-	a.op("DECL BX")
-	a.op("JNZ round")
-	a.op("XORQ R10, R10")
-	for w := range 4 {
-		if a.wide() {
-			a.op("VPCMPUD $5, %s, %s, K1", r(least), r(w))
-			a.op("KMOVW K1, R11")
-		} else {
-			a.op("VPMAXUD Y%d, Y%d, Y4", least, w)
-			a.op("VPCMPEQD Y%d, Y4, Y4", w)
-			a.op("VMOVMSKPS Y4, R11")
-		}
-		a.op("PDEPQ R12, R11, R11")
-		if w > 0 {
-			a.op("SHLQ $%d, R11", w)
-		}
-		a.op("ORQ R11, R10")
+	if a.wide() {
+		a.op("VPBROADCASTD 16(AX), Z14")
+		a.op("VPBROADCASTD 20(AX), Z15")
+	} else {
+		a.op("MOVL 16(AX), R8")
+		a.op("MOVL 20(AX), R9")
 	}
+	a.rounds(r)
+	a.gather(r, r(least))
 	if a.wide() {
 		a.op("MOVQ R10, (DI)")
 	} else {
@@ -169,48 +177,70 @@ func (a *assembler) keep() {
 
 func (a *assembler) spreadWord(w uint32, y string) { a.op("VPBROADCASTD %s, %s", a.word(w), y) }
 
-// round is one of Philox's: keys in R8 and R9, counters in registers 0 to 3.
+// rounds are the ten of Philox; the key moves on after each.
+func (a *assembler) rounds(r func(int) string) {
+	a.op("MOVL $10, BX")
+	a.label("round")
+	a.round(r)
+	if a.wide() {
+		a.op("VPADDD Z12, Z14, Z14")
+		a.op("VPADDD Z13, Z15, Z15")
+	} else {
+		a.op("ADDL $0x%x, R8", kernels.PhiloxW0)
+		a.op("ADDL $0x%x, R9", kernels.PhiloxW1)
+	}
+	a.op("DECL BX")
+	a.op("JNZ round")
+}
+
+// gather leaves in R10 a bit for each word at or above least, in the order of
+// words: R12 spreads those of a register to every fourth.
+func (a *assembler) gather(r func(int) string, least string) {
+	a.op("XORQ R10, R10")
+	for w := range 4 {
+		if a.wide() {
+			a.op("VPCMPUD $5, %s, %s, K1", least, r(w))
+			a.op("KMOVW K1, R11")
+		} else {
+			a.op("VPMAXUD %s, %s, Y4", least, r(w))
+			a.op("VPCMPEQD %s, Y4, Y4", r(w))
+			a.op("VMOVMSKPS Y4, R11")
+		}
+		a.op("PDEPQ R12, R11, R11")
+		if w > 0 {
+			a.op("SHLQ $%d, R11", w)
+		}
+		a.op("ORQ R11, R10")
+	}
+}
+
+// round is one of Philox's: counters in registers 0 to 3, keys in 14 and 15 or,
+// for AVX2, in R8 and R9.
 func (a *assembler) round(r func(int) string) {
-	xor := map[bool]string{true: "VPXORD", false: "VPXOR"}[a.wide()]
 	for k, c := range []int{0, 2} { // products of even lanes in 4 and 6, of odd ones in 5 and 7
 		a.op("VPMULUDQ %s, %s, %s", r(8+k), r(c), r(4+2*k))
 		a.op("VPSRLQ $32, %s, %s", r(c), r(5+2*k))
 		a.op("VPMULUDQ %s, %s, %s", r(8+k), r(5+2*k), r(5+2*k))
 	}
-	key := func(from string, to int) {
-		if a.wide() {
-			a.op("VPBROADCASTD %s, %s", from, r(to))
-			return
-		}
-		a.op("VMOVD %s, X%d", from, to)
-		a.op("VPBROADCASTD X%d, Y%d", to, to)
-	}
-	high := func(even, odd, to, scratch int) {
-		a.op("VPSRLQ $32, %s, %s", r(even), r(scratch))
-		a.blendOdd(r(scratch), r(odd), r(to))
-	}
-	low := func(even, odd, to, scratch int) {
-		a.op("VPSLLQ $32, %s, %s", r(odd), r(scratch))
-		a.blendOdd(r(even), r(scratch), r(to))
-	}
 	// c0 = high1 ^ c1 ^ key0, c1 = low1, c2 = high0 ^ c3 ^ key1, c3 = low0
-	high(6, 7, 0, 12)
-	a.op("%s %s, %s, %s", xor, r(1), r(0), r(0))
-	key("R8", 13)
-	a.op("%s %s, %s, %s", xor, r(13), r(0), r(0))
-	high(4, 5, 2, 12)
-	a.op("%s %s, %s, %s", xor, r(3), r(2), r(2))
-	key("R9", 13)
-	a.op("%s %s, %s, %s", xor, r(13), r(2), r(2))
-	low(6, 7, 1, 12)
-	low(4, 5, 3, 12)
-}
-
-// blendOdd takes even 32-bit lanes of one register and odd ones of another.
-func (a *assembler) blendOdd(even, odd, to string) {
-	if a.wide() {
-		a.op("VPBLENDMD %s, %s, K3, %s", odd, even, to)
-		return
+	for k, c := range []int{2, 0} {
+		even, odd := r(4+c), r(5+c)
+		high, low, old := r(2*k), r(2*k+1), r(12)
+		if a.wide() {
+			a.op("VMOVDQA32 %s, %s", odd, high)
+			a.op("VPSHUFD $0xf5, %s, K4, %s", even, high)
+			a.op("VPTERNLOGD $0x96, %s, %s, %s", r(14+k), low, high)
+			a.op("VPSHUFD $0xa0, %s, K3, %s", odd, even)
+			a.op("VMOVDQA32 %s, %s", even, low)
+			continue
+		}
+		a.op("VPSRLQ $32, %s, %s", even, old)
+		a.op("VPBLENDD $0xaa, %s, %s, %s", odd, old, high)
+		a.op("VPXOR %s, %s, %s", low, high, high)
+		a.op("VMOVD %s, X13", []string{"R8", "R9"}[k])
+		a.op("VPBROADCASTD X13, Y13")
+		a.op("VPXOR Y13, %s, %s", high, high)
+		a.op("VPSLLQ $32, %s, %s", odd, old)
+		a.op("VPBLENDD $0xaa, %s, %s, %s", old, even, low)
 	}
-	a.op("VPBLENDD $0xaa, %s, %s, %s", odd, even, to)
 }

@@ -16,17 +16,20 @@ func (a *assembler) scratch(from int) (t scratch) {
 	return t
 }
 
+// holdMath keeps the constants of sigmoid and tanh in registers.
+func (a *assembler) holdMath() {
+	poly := kernels.ExpPoly()
+	a.hold(append(poly[1:], kernels.ExpMagic, kernels.ExpLog2E, -kernels.ExpLn2Hi, -kernels.ExpLn2Lo, 1,
+		kernels.SigmoidLimit, -kernels.SigmoidLimit, kernels.TanhLimit, -kernels.TanhLimit)...)
+}
+
 // exp leaves e^t[0] in t[2]; it spoils t[0] to t[3].
 func (a *assembler) exp(t scratch) {
 	a.spread(kernels.ExpMagic, t[1])
-	a.spread(kernels.ExpLog2E, t[2])
-	a.op("VFMADD231PS %s, %s, %s", t[0], t[2], t[1]) // t = y·log2e + magic
-	a.spread(kernels.ExpMagic, t[2])
-	a.op("VSUBPS %s, %s, %s", t[2], t[1], t[2]) // n
-	a.spread(-kernels.ExpLn2Hi, t[3])
-	a.op("VFMADD231PS %s, %s, %s", t[2], t[3], t[0])
-	a.spread(-kernels.ExpLn2Lo, t[3])
-	a.op("VFMADD231PS %s, %s, %s", t[2], t[3], t[0]) // r
+	a.op("VFMADD231PS %s, %s, %s", t[0], a.get(kernels.ExpLog2E, t[2]), t[1]) // t = y·log2e + magic
+	a.op("VSUBPS %s, %s, %s", a.get(kernels.ExpMagic, t[2]), t[1], t[2])      // n
+	a.op("VFMADD231PS %s, %s, %s", t[2], a.get(-kernels.ExpLn2Hi, t[3]), t[0])
+	a.op("VFMADD231PS %s, %s, %s", t[2], a.get(-kernels.ExpLn2Lo, t[3]), t[0]) // r
 	a.op("VPSLLD $23, %s, %s", t[1], t[1])
 	poly := kernels.ExpPoly()
 	a.chain(poly[:], t[0], t[2], t[3])
@@ -43,10 +46,8 @@ func (a *assembler) chain(c []float32, v, out, scratch string) {
 
 // limit puts x, clamped to ±limit, into to; a NaN of x passes.
 func (a *assembler) limit(x string, limit float32, to, t string) {
-	a.spread(-limit, to)
-	a.op("VMAXPS %s, %s, %s", x, to, to)
-	a.spread(limit, t)
-	a.op("VMINPS %s, %s, %s", to, t, to)
+	a.op("VMAXPS %s, %s, %s", x, a.get(-limit, to), to)
+	a.op("VMINPS %s, %s, %s", to, a.get(limit, t), to)
 }
 
 // keepNaN blends y into x where x is a number.
@@ -94,9 +95,9 @@ func (a *assembler) sigmoid(x string, t scratch) {
 	a.spread(float32(math.Copysign(0, -1)), t[1])
 	a.op("VXORPS %s, %s, %s", t[1], t[0], t[0])
 	a.exp(t)
-	a.spread(1, t[1])
-	a.op("VADDPS %s, %s, %s", t[2], t[1], t[2])
-	a.op("VDIVPS %s, %s, %s", t[2], t[1], t[2])
+	one := a.get(1, t[1])
+	a.op("VADDPS %s, %s, %s", t[2], one, t[2])
+	a.op("VDIVPS %s, %s, %s", t[2], one, t[2])
 	a.keepNaN(x, t[2], t[1])
 }
 

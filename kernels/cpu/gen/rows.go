@@ -2,7 +2,8 @@ package main
 
 import "fmt"
 
-var gateRows = []string{"SI", "R8", "R9", "R10"}
+// gateRows are the pointers to the gates of a row.
+func gateRows() []string { return []string{"SI", "R8", "R9", "R10"} }
 
 // gates turns SI, the first gate of a row, and DX, the stride of gates, into
 // pointers to all four.
@@ -12,37 +13,43 @@ func (a *assembler) gates() {
 	a.op("LEAQ (R9)(DX*1), R10")
 }
 
-// forward: forwardArgs{z, stride, n, gates, before, c, tc, h}.
+// forward: forwardArgs{z, stride, n, gates, before, c, tc, h}. Gates first, then
+// what follows from them: two short loops, whose rounds overlap.
 func (a *assembler) forward() {
 	a.function("forward", "forwardArgs")
-	a.load(0, "SI", "DX", "CX", "R14", "DI", "R11", "R12", "R13")
+	a.load("SI", "DX", "CX", "R14", "DI", "R11", "R12", "R13")
 	a.gates()
-	a.op("LEAQ (DX)(DX*2), R15")
+	a.holdMath()
 	spoilt, z := a.scratch(8), func(n int) string { return a.v(n) }
-	a.each(func() {
-		for k, p := range gateRows {
+	made := []string{"(R14)(BX*1)", "(AX)(BX*1)", "(R15)(BX*1)", "(DX)(BX*1)"}
+	a.op("LEAQ (R14)(DX*1), AX")
+	a.op("LEAQ (R14)(DX*2), R15")
+	a.op("ADDQ R15, DX")
+	a.each("gates", func() {
+		for k, p := range gateRows() {
 			a.op("VMOVUPS (%s)(BX*1), %s", p, z(k))
 			if k == 2 {
 				a.tanh(z(k), spoilt)
 			} else {
 				a.sigmoid(z(k), spoilt)
 			}
+			a.op("VMOVUPS %s, %s", z(k), made[k])
 		}
-		a.op("VMOVUPS %s, (R14)", z(0))
-		a.op("VMOVUPS %s, (R14)(DX*1)", z(1))
-		a.op("VMOVUPS %s, (R14)(DX*2)", z(2))
-		a.op("VMOVUPS %s, (R14)(R15*1)", z(3))
-		a.op("ADDQ $%d, R14", a.bytes())
-		a.op("VMULPS %s, %s, %s", z(0), z(2), z(4))
+	})
+	a.op("MOVQ p+0(FP), CX")
+	a.op("MOVQ 16(CX), CX")
+	a.each("cells", func() {
+		a.op("VMOVUPS %s, %s", made[0], z(0))
+		a.op("VMULPS %s, %s, %s", made[2], z(0), z(4))
 		a.op("TESTQ DI, DI")
 		a.op("JZ first")
 		a.op("VMOVUPS (DI)(BX*1), %s", z(5))
-		a.op("VFMADD231PS %s, %s, %s", z(1), z(5), z(4))
+		a.op("VFMADD231PS %s, %s, %s", made[1], z(5), z(4))
 		a.label("first")
 		a.op("VMOVUPS %s, (R11)(BX*1)", z(4))
 		a.tanh(z(4), spoilt)
 		a.op("VMOVUPS %s, (R12)(BX*1)", z(4))
-		a.op("VMULPS %s, %s, %s", z(4), z(3), z(4))
+		a.op("VMULPS %s, %s, %s", made[3], z(4), z(4))
 		a.op("VMOVUPS %s, (R13)(BX*1)", z(4))
 	})
 	a.end()
@@ -51,12 +58,12 @@ func (a *assembler) forward() {
 // backward: backwardArgs{gates, stride, n, copy, before, tc, head, after, carry}.
 func (a *assembler) backward() {
 	a.function("backward", "backwardArgs")
-	a.load(0, "SI", "DX", "CX", "R14", "DI", "R11", "R12", "R13", "R15")
+	a.load("SI", "DX", "CX", "R14", "DI", "R11", "R12", "R13", "R15")
 	a.gates()
 	z := func(n int) string { return a.v(n) }
 	a.spread(1, z(15))
-	a.each(func() {
-		for k, p := range gateRows {
+	a.each("", func() {
+		for k, p := range gateRows() {
 			a.op("VMOVUPS (%s)(BX*1), %s", p, z(k)) // i f g o
 		}
 		a.op("VMOVUPS (R11)(BX*1), %s", z(4)) // tc
@@ -94,7 +101,7 @@ func (a *assembler) backward() {
 		a.op("VMULPS %s, %s, %s", z(10), z(13), z(13)) // dg
 		a.op("VMULPS %s, %s, %s", z(1), z(6), z(6))
 		a.op("VMOVUPS %s, (R15)(BX*1)", z(6))
-		for k, p := range gateRows {
+		for k, p := range gateRows() {
 			a.op("VMOVUPS %s, (%s)(BX*1)", z([]int{11, 12, 13, 9}[k]), p)
 		}
 		a.op("VMOVUPS %s, (R14)", z(11))
@@ -110,9 +117,9 @@ func (a *assembler) backward() {
 // activate: activateArgs{x, n, tanh}: sigmoid or tanh in place, for tests.
 func (a *assembler) activate() {
 	a.function("activate", "activateArgs")
-	a.load(0, "SI", "CX", "DX")
+	a.load("SI", "CX", "DX")
 	spoilt := a.scratch(8)
-	a.each(func() {
+	a.each("", func() {
 		a.op("VMOVUPS (SI)(BX*1), %s", a.v(0))
 		a.op("TESTQ DX, DX")
 		a.op("JNZ tanh")
@@ -130,13 +137,13 @@ func (a *assembler) activate() {
 // where a bit of keep is set, else +0; without keep src·factor.
 func (a *assembler) scale() {
 	a.function("scale", "scaleArgs")
-	a.load(0, "DI", "SI", "CX", "R8")
+	a.load("DI", "SI", "CX", "R8")
 	a.op("VBROADCASTSS 32(AX), %s", a.v(14))
 	a.op("VBROADCASTSS 36(AX), %s", a.v(15))
 	if !a.wide() {
 		a.op("VMOVDQU %s, Y13", a.long("bits", 0x0000000200000001, 0x0000000800000004, 0x0000002000000010, 0x0000008000000040))
 	}
-	a.each(func() {
+	a.each("", func() {
 		a.op("VMULPS (SI)(BX*1), %s, %s", a.v(14), a.v(0))
 		a.op("TESTQ R8, R8")
 		a.op("JZ put")
@@ -164,7 +171,7 @@ func (a *assembler) dot() {
 		return
 	}
 	a.function("dot", "dotArgs")
-	a.load(0, "SI", "DI", "CX")
+	a.load("SI", "DI", "CX")
 	a.op("VXORPS Y0, Y0, Y0")
 	a.op("VXORPS Y1, Y1, Y1")
 	a.label("loop")
@@ -202,11 +209,11 @@ func (a *assembler) adam() {
 		return
 	}
 	a.function("adam", "adamArgs")
-	a.load(0, "DI", "SI", "R8", "R9", "CX")
+	a.load("DI", "SI", "R8", "R9", "CX")
 	for k := range 8 { // β1 1−β1 β2 1−β2 −a r ε −decay
 		a.op("VBROADCASTSS %d(AX), Y%d", 40+4*k, 8+k)
 	}
-	a.each(func() {
+	a.each("", func() {
 		a.op("VMOVUPS (R9)(BX*1), Y0")
 		a.op("VMULPS Y0, Y9, Y1")
 		a.op("VMOVUPS (SI)(BX*1), Y2")
@@ -254,7 +261,7 @@ func (a *assembler) half(n int) string {
 // burn: burnArgs{n}: n rounds of independent FMAs, what the tiles can reach.
 func (a *assembler) burn() {
 	a.function("burn", "burnArgs")
-	a.load(0, "CX")
+	a.load("CX")
 	for n := range 14 {
 		a.spread(0, a.v(n))
 	}
@@ -274,7 +281,7 @@ func (a *assembler) touch() {
 		return
 	}
 	a.function("touch", "touchArgs")
-	a.load(0, "SI", "CX", "DX", "R8")
+	a.load("SI", "CX", "DX", "R8")
 	a.label("row")
 	a.op("MOVQ SI, DI")
 	a.op("MOVQ R8, BX")

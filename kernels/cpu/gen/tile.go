@@ -2,11 +2,8 @@ package main
 
 import "fmt"
 
-// The fields of tileArgs, in bytes.
+// The fields of tileArgs after a, aRow, aStep, b, bStep, c, cRow, in bytes.
 const (
-	fieldA     = 0 // a, aRow, aStep, b, bStep, c, cRow
-	fieldARow  = 8
-	fieldAStep = 16
 	fieldK     = 56
 	fieldStart = 64
 	fieldAt    = 72
@@ -32,7 +29,7 @@ func (a *assembler) advance(rows int, by string) {
 // operands loads the pointers and strides: A as rowAt has it, its step R9, B
 // in BX with step R10, C in DX with stride R11.
 func (a *assembler) operands() {
-	a.load(fieldA, "SI", "R8", "R9", "BX", "R10", "DX", "R11")
+	a.load("SI", "R8", "R9", "BX", "R10", "DX", "R11")
 	a.op("LEAQ (R8)(R8*2), R12")
 	a.op("LEAQ (SI)(R8*4), DI")
 	a.op("LEAQ (SI)(R8*8), R14")
