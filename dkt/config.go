@@ -20,6 +20,7 @@ type Config struct {
 	Accumulate int     // parts of a step; a step is Batch·Accumulate sequences
 	Epochs     int     // at most
 	Rate       Rate
+	Lazy       bool    // Adam on rows of E, Wout and Bout that occur in the step only
 	Decay      float64 // AdamW's weight decay; 0 is Adam
 	Clip       float64 // global L2 norm; 0 is off
 	Patience   int     // epochs without gain before the end; 0 is off
@@ -42,8 +43,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	s := c.Shape
-	need(s.Skills >= 1 && s.Embed >= 1 && s.Hidden >= 1 && s.Layers >= 1, "shape %+v has an empty part", s)
+	faults = append(faults, c.Shape.Check())
 	need(c.Dropout >= 0 && c.Dropout < 1, "dropout is %g, want 0 to below 1", c.Dropout)
 	need(c.Batch >= 1, "batch is %d, want at least 1", c.Batch)
 	need(c.Accumulate >= 1, "accumulate is %d, want at least 1", c.Accumulate)

@@ -26,20 +26,21 @@ func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.S
 	if err := b.Load(p); err != nil {
 		return metric.Binary{}, err
 	}
-	lengths, first := make([]int, len(set.Seqs)), make([]int, len(set.Seqs))
+	first := make([]int, len(set.Seqs))
 	total := 0
 	var right []uint8
 	for k, s := range set.Seqs {
-		lengths[k], first[k] = len(s.In), total
+		first[k] = total
 		total += len(s.In)
 		right = append(right, s.Right...)
 	}
 	z := make([]float32, total)
 	var seqs []kernels.Sequence
 	var out [][]float32
-	for _, k := range sequence.Deal(lengths, seat.Size)[seat.Rank] {
+	var dealer kernels.Dealer
+	for _, k := range dealer.Deal(set.Seqs, seat.Size)[seat.Rank] {
 		seqs = append(seqs, set.Seqs[k])
-		out = append(out, z[first[k]:first[k]+lengths[k]])
+		out = append(out, z[first[k]:first[k]+len(set.Seqs[k].In)])
 	}
 	if err := b.Logits(seqs, out); err != nil {
 		return metric.Binary{}, err

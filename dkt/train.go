@@ -16,8 +16,10 @@ type Backend interface {
 	Load(p *kernels.Params) error
 	Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error
 	Logits(seqs []kernels.Sequence, z [][]float32) error
-	Derive(p *kernels.Params, g *kernels.Sums, out []float32) error
+	DeriveShare(p *kernels.Params, g *kernels.Sums, rank, size int, d *kernels.Derived) error
+	Mean(g *kernels.Sums, d *kernels.Derived, out []float32) error
 	Adam(theta, m, v, grad []float32, a kernels.AdamStep) error
+	AdamRows(theta, m, v, grad []float32, width int, ids []int32, a kernels.AdamStep) error
 }
 
 // Reducer sums a vector over all members of the round, in place, exactly.
@@ -52,7 +54,7 @@ func Train(ctx context.Context, c Config, d Data, b Backend, seat Seat, r Reduce
 	}
 	t := &trainer{
 		c: c, d: d, b: b, seat: seat, r: r, st: st, o: o,
-		sums: kernels.NewSums(c.Shape), grad: make([]float32, c.Shape.ParamCount()),
+		sums: &kernels.Sums{Shape: c.Shape}, grad: kernels.NewParams(c.Shape),
 	}
 	for !st.Done {
 		if err := t.epoch(ctx); err != nil {
@@ -70,8 +72,13 @@ type trainer struct {
 	r    Reducer
 	st   *State
 	o    Observer
-	sums *kernels.Sums
-	grad []float32
+
+	sums    *kernels.Sums
+	derived kernels.Derived
+	grad    *kernels.Params // zero where nothing occurs in the step
+	dealer  kernels.Dealer
+	drawn   []kernels.Sequence // of the step
+	part    []kernels.Sequence // of this member
 }
 
 // epoch runs the rest of the epoch under way, and its end.
@@ -96,20 +103,25 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 	if err := t.b.Load(t.st.Params); err != nil {
 		return err
 	}
-	clear(t.sums.Data)
+	t.drawn = t.drawn[:0]
+	for _, at := range drawn {
+		t.drawn = append(t.drawn, t.d.Train.Seqs[at])
+	}
+	t.sums.Place(t.drawn)
 	drop := kernels.Dropout{Seed: t.c.Seed, Epoch: uint32(t.st.Epoch), Rate: t.c.Dropout}
-	if err := t.b.Gradients(t.mine(drawn), drop, t.sums); err != nil {
+	if err := t.b.Gradients(t.mine(), drop, t.sums); err != nil {
 		return err
 	}
 	if err := t.r.Reduce(ctx, uint32(t.st.Epoch), uint32(t.st.Step), t.sums.Data); err != nil {
 		return err
 	}
-	if err := t.b.Derive(t.st.Params, t.sums, t.grad); err != nil {
+	if err := t.derive(ctx); err != nil {
 		return err
 	}
 	if err := t.update(); err != nil {
 		return err
 	}
+	t.forget()
 	counts := t.sums.Counters()
 	answers, loss := counts[kernels.CountAnswers], counts[kernels.CountLoss]
 	t.st.Answers += answers
@@ -126,32 +138,83 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 func mean(sum, n int64) float64 { return float64(sum) / kernels.FixedOne / float64(n) }
 
 // mine are the drawn sequences that this member computes.
-func (t *trainer) mine(drawn []int32) []kernels.Sequence {
-	lengths := make([]int, len(drawn))
-	for k, at := range drawn {
-		lengths[k] = len(t.d.Train.Seqs[at].In)
+func (t *trainer) mine() []kernels.Sequence {
+	t.part = t.part[:0]
+	for _, k := range t.dealer.Deal(t.drawn, t.seat.Size)[t.seat.Rank] {
+		t.part = append(t.part, t.drawn[k])
 	}
-	var part []kernels.Sequence
-	for _, k := range sequence.Deal(lengths, t.seat.Size)[t.seat.Rank] {
-		part = append(part, t.d.Train.Seqs[drawn[k]])
+	return t.part
+}
+
+// sharedRows is the number of table rows from which members share the work of
+// what follows from them; with fewer a second reduction costs more.
+const sharedRows = 1024
+
+// derive makes the step's mean gradient of the reduced sums.
+func (t *trainer) derive(ctx context.Context) error {
+	seat := Seat{Rank: 0, Size: 1}
+	if len(t.sums.Rows) >= sharedRows && !t.c.Shape.Direct() {
+		seat = t.seat
 	}
-	return part
+	if err := t.b.DeriveShare(t.st.Params, t.sums, seat.Rank, seat.Size, &t.derived); err != nil {
+		return err
+	}
+	if seat.Size > 1 {
+		if err := t.r.Reduce(ctx, uint32(t.st.Epoch), uint32(t.st.Step), t.derived.Data); err != nil {
+			return err
+		}
+	}
+	return t.b.Mean(t.sums, &t.derived, t.grad.Data)
 }
 
 // update clips the gradient and applies Adam.
 func (t *trainer) update() error {
 	st := t.st
 	if t.c.Clip > 0 {
-		clip(t.grad, t.c.Clip)
+		clip(t.grad.Data, t.c.Clip)
 	}
 	rate := t.c.Rate.At(st.Epoch)
 	st.Power1 = float64(st.Power1 * beta1)
 	st.Power2 = float64(st.Power2 * beta2)
-	return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad, kernels.AdamStep{
+	a := kernels.AdamStep{
 		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
 		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),
 		Decay: float32(rate * t.c.Decay),
-	})
+	}
+	if !t.c.Lazy {
+		return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad.Data, a)
+	}
+	return t.updateRows(a)
+}
+
+// updateRows is lazy Adam: all of the LSTM, and the rows of embedding and head
+// that occur in the step.
+func (t *trainer) updateRows(a kernels.AdamStep) error {
+	s, st := t.c.Shape, t.st
+	m, v := kernels.Params{Shape: s, Data: st.Moment1}, kernels.Params{Shape: s, Data: st.Moment2}
+	if err := t.b.Adam(st.Params.LSTM(), m.LSTM(), v.LSTM(), t.grad.LSTM(), a); err != nil {
+		return err
+	}
+	err := t.b.AdamRows(st.Params.E(), m.E(), v.E(), t.grad.E(), s.RowWidth(), t.sums.Rows, a)
+	if err != nil {
+		return err
+	}
+	if err := t.b.AdamRows(st.Params.Wout(), m.Wout(), v.Wout(), t.grad.Wout(), s.Hidden, t.sums.Asked, a); err != nil {
+		return err
+	}
+	return t.b.AdamRows(st.Params.Bout(), m.Bout(), v.Bout(), t.grad.Bout(), 1, t.sums.Asked, a)
+}
+
+// forget zeroes the gradient's rows that the step wrote.
+func (t *trainer) forget() {
+	s := t.c.Shape
+	for _, x := range t.sums.Rows {
+		clear(t.grad.E()[int(x)*s.RowWidth():][:s.RowWidth()])
+	}
+	for _, q := range t.sums.Asked {
+		clear(t.grad.Wout()[int(q)*s.Hidden:][:s.Hidden])
+		t.grad.Bout()[q] = 0
+	}
 }
 
 // clip scales grad to the norm limit when it is longer: float64 squares, chains

@@ -65,6 +65,7 @@ func engine(t testing.TB, c dkt.Config, o cpu.Options) *cpu.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
 

@@ -25,9 +25,9 @@ func Normal(a, b uint32) float64 {
 }
 
 // InitParams draws starting weights from PyTorch's distributions: E from
-// N(0, 1); all of an LSTM layer and of the head from U(−1/√H, 1/√H), a layer's
-// single bias as the sum of the two that PyTorch has. The counter is (tensor,
-// element), tensors numbered in the order of Params.
+// N(0, 1); all of an LSTM layer, of a direct table and of the head from
+// U(−1/√H, 1/√H), a layer's single bias as the sum of the two that PyTorch has.
+// The counter is (tensor, element), tensors numbered in the order of Params.
 func InitParams(s Shape, seed uint32) *Params {
 	p := NewParams(s)
 	key := [2]uint32{seed, PurposeInit}
@@ -41,7 +41,11 @@ func InitParams(s Shape, seed uint32) *Params {
 	bound := 1 / math.Sqrt(float64(s.Hidden))
 	uniform := func(w uint32) float64 { return float64(bound * (float64(2*Uniform(w)) - 1)) }
 	one := func(w [4]uint32) float64 { return uniform(w[0]) }
-	fill(p.E(), func(w [4]uint32) float64 { return Normal(w[0], w[1]) })
+	if s.Direct() {
+		fill(p.E(), one)
+	} else {
+		fill(p.E(), func(w [4]uint32) float64 { return Normal(w[0], w[1]) })
+	}
 	for l := range s.Layers {
 		fill(p.Wx(l), one)
 		fill(p.U(l), one)

@@ -1,14 +1,37 @@
 package kernels
 
+import "fmt"
+
 // Gates is the number of gates of an LSTM unit, in the order i, f, g, o.
 const Gates = 4
 
 // Shape is a model's sizes.
 type Shape struct {
 	Skills int // Q; there are 2Q interactions: skill + Q·correct
-	Embed  int // E, length of an interaction's embedding
+	Embed  int // E, length of an interaction's embedding; 0: direct, see Direct
 	Hidden int // H, units of each LSTM layer
 	Layers int // L ≥ 1
+}
+
+// Check refuses shapes without a skill, a unit or a layer.
+func (s Shape) Check() error {
+	if s.Skills < 1 || s.Embed < 0 || s.Hidden < 1 || s.Layers < 1 {
+		return fmt.Errorf("model shape %+v has an empty part", s)
+	}
+	return nil
+}
+
+// Direct reports whether the table's rows are themselves the parameters, in
+// place of embedding, input weights and bias of layer 0: the LSTM on one-hot
+// interactions of Piech et al. 2015.
+func (s Shape) Direct() bool { return s.Embed == 0 }
+
+// RowWidth is the number of parameters of an interaction: E, or 4H if direct.
+func (s Shape) RowWidth() int {
+	if s.Direct() {
+		return s.Width()
+	}
+	return s.Embed
 }
 
 // Rows is the number of interactions, 2Q.
@@ -23,14 +46,6 @@ func (s Shape) Width() int { return Gates * s.Hidden }
 type Params struct {
 	Shape Shape
 	Data  []float32
-}
-
-// Sums are a step's gradients of the summed loss in fixed point, as members
-// add them up: table rows T instead of E, Wx(0) and B(0); then per layer
-// Wx and B (layers ≥ 1) and U; then Wout, Bout; then the counters.
-type Sums struct {
-	Shape Shape
-	Data  []int64
 }
 
 // Sequence is the unit of compute: one window of one student. In, Ask and

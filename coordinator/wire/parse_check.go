@@ -175,7 +175,9 @@ func (d *decoder) checkShares(s *SplitSpec) {
 
 func (d *decoder) checkModel(s *ModelSpec) {
 	d.oneOf("model.cell", s.Cell, "lstm")
-	d.between("model.embed", float64(s.Embed), 1, 4096)
+	if s.Embed != Direct {
+		d.between("model.embed", float64(s.Embed), 1, 4096)
+	}
 	d.between("model.hidden", float64(s.Hidden), 1, 4096)
 	d.between("model.layers", float64(s.Layers), 1, 16)
 	if s.Dropout < 0 || s.Dropout >= 1 {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -78,6 +79,36 @@ train: {workers: 3, batch: 8, accumulate: 2, epochs: 5, optimizer: adamw, lr: 1e
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestEmbedMayBeDirect(t *testing.T) {
+	t.Parallel()
+	s := parse(t, small+"model: {embed: direct}\n")
+	if s.Model.Embed != wire.Direct {
+		t.Fatalf("embed is %v", s.Model.Embed)
+	}
+	text, err := s.Text()
+	if err != nil || !strings.Contains(text, "embed: direct\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for _, m := range []wire.ModelSpec{s.Model, {Embed: 7}} {
+		b, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back wire.ModelSpec
+		if err := json.Unmarshal(b, &back); err != nil || back != m {
+			t.Errorf("%s reads back as %+v: %v", b, back, err)
+		}
+	}
+	_, err = wire.ParseSpec("job.yaml", []byte(small+"model: {embed: folded}\n"))
+	if want := "model.embed: want a whole number or direct"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	var e wire.Embed
+	if err := json.Unmarshal([]byte(`"folded"`), &e); err == nil {
+		t.Error("an embedding of folded was taken")
 	}
 }
 

@@ -119,6 +119,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.mapping(n, v, path)
 	case reflect.Slice:
 		d.list(n, v, path)
+	case reflect.Int:
+		if v.Type() == reflect.TypeFor[Embed]() && n.Value == direct {
+			v.SetInt(int64(Direct))
+			return
+		}
+		d.scalar(n, v, path)
 	default:
 		d.scalar(n, v, path)
 	}
@@ -224,6 +230,9 @@ func whole(n *yaml.Node, v reflect.Value) string {
 		return ""
 	}
 	if bad || v.OverflowInt(x) {
+		if v.Type() == reflect.TypeFor[Embed]() {
+			return "a whole number or " + direct
+		}
 		return "a whole number"
 	}
 	v.SetInt(x)

@@ -44,8 +44,8 @@ type SplitSpec struct {
 
 // ModelSpec is the network: embedding, stacked LSTM, asked-skill head.
 type ModelSpec struct {
-	Cell    string  `yaml:"cell" json:"cell"` // lstm
-	Embed   int     `yaml:"embed" json:"embed"`
+	Cell    string  `yaml:"cell" json:"cell"`   // lstm
+	Embed   Embed   `yaml:"embed" json:"embed"` // a length or direct
 	Hidden  int     `yaml:"hidden" json:"hidden"`
 	Layers  int     `yaml:"layers" json:"layers"`
 	Dropout float64 `yaml:"dropout" json:"dropout"`
@@ -58,6 +58,7 @@ type TrainSpec struct {
 	Accumulate  int     `yaml:"accumulate" json:"accumulate"` // parts a step
 	Epochs      int     `yaml:"epochs" json:"epochs"`
 	Optimizer   string  `yaml:"optimizer" json:"optimizer"` // adam | adamw
+	Lazy        bool    `yaml:"lazy" json:"lazy,omitempty"` // update only rows that occur in a step
 	LR          float64 `yaml:"lr" json:"lr"`
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"` // adamw
 	Schedule    string  `yaml:"schedule" json:"schedule"`         // constant | cosine

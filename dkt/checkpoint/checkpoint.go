@@ -14,15 +14,19 @@ const version = "1"
 
 // names lists a model's tensors with their shapes, in the order of Params.
 func names(s kernels.Shape) []tensor {
-	all := []tensor{{name: "E", shape: []int{s.Rows(), s.Embed}}}
+	all := []tensor{{name: "E", shape: []int{s.Rows(), s.RowWidth()}}}
 	for l := range s.Layers {
 		in := s.Hidden
 		if l == 0 {
 			in = s.Embed
 		}
+		u := tensor{name: fmt.Sprintf("lstm.%d.U", l), shape: []int{s.Hidden, s.Width()}}
+		if in == 0 { // direct: the table is input and bias
+			all = append(all, u)
+			continue
+		}
 		all = append(all,
-			tensor{name: fmt.Sprintf("lstm.%d.Wx", l), shape: []int{in, s.Width()}},
-			tensor{name: fmt.Sprintf("lstm.%d.U", l), shape: []int{s.Hidden, s.Width()}},
+			tensor{name: fmt.Sprintf("lstm.%d.Wx", l), shape: []int{in, s.Width()}}, u,
 			tensor{name: fmt.Sprintf("lstm.%d.B", l), shape: []int{s.Width()}})
 	}
 	return append(all, tensor{name: "Wout", shape: []int{s.Skills, s.Hidden}}, tensor{name: "Bout", shape: []int{s.Skills}})
@@ -57,10 +61,8 @@ func join(prefix string, s kernels.Shape, tensors map[string]tensor) ([]float32,
 
 // checkShape refuses shapes that no file of ours holds, before memory is spent.
 func checkShape(s kernels.Shape) error {
-	for _, n := range []int{s.Skills, s.Embed, s.Hidden, s.Layers} {
-		if n < 1 || n > 1<<20 {
-			return fmt.Errorf("%w: shape %+v", ErrCorrupt, s)
-		}
+	if s.Check() != nil || max(s.Skills, s.Embed, s.Hidden, s.Layers) > 1<<20 {
+		return fmt.Errorf("%w: shape %+v", ErrCorrupt, s)
 	}
 	return nil
 }

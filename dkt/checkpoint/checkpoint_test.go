@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"testing"
 
 	"cohort/dkt"
@@ -31,8 +32,13 @@ func state() *dkt.State {
 }
 
 func TestAStateComesBackToTheLastBit(t *testing.T) {
+	direct := kernels.Shape{Skills: 3, Hidden: 4, Layers: 2}
 	for _, best := range []bool{true, false} {
 		want := state()
+		if !best {
+			want.Params = kernels.InitParams(direct, 9)
+			want.Moment1, want.Moment2 = slices.Clone(want.Params.Data), slices.Clone(want.Params.Data)
+		}
 		if !best {
 			want.Best, want.BestHash = nil, ""
 		}

@@ -89,8 +89,11 @@ type model struct {
 func newModel(p *kernels.Params) (*model, error) {
 	m := &model{g: gorgonia.NewGraph(), p: p}
 	s := p.Shape
-	if s.Layers < 1 || s.Hidden < 1 || s.Embed < 1 || s.Skills < 1 {
-		return nil, fmt.Errorf("shape %+v has an empty part", s)
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	if s.Direct() {
+		return nil, fmt.Errorf("shape %+v has no embedding", s)
 	}
 	width := s.Width()
 	at := 0

@@ -100,26 +100,3 @@ func StudentHash(student string) uint64 {
 	sum := sha256.Sum256([]byte(student))
 	return binary.LittleEndian.Uint64(sum[:])
 }
-
-// Deal shares sequences of the given lengths between members: the longest
-// first, each to the least loaded; ties go to the lower index. It returns the
-// positions that each member computes.
-func Deal(lengths []int, members int) [][]int {
-	order := make([]int, len(lengths))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
-	parts, load := make([][]int, members), make([]int, members)
-	for _, k := range order {
-		least := 0
-		for m := range load {
-			if load[m] < load[least] {
-				least = m
-			}
-		}
-		parts[least] = append(parts[least], k)
-		load[least] += lengths[k]
-	}
-	return parts
-}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"cohort/dataplane"
 	"cohort/dkt/sequence"
@@ -101,32 +100,6 @@ func TestTheOrderFollowsSeedAndEpochOnly(t *testing.T) {
 	if d := cmp.Diff(few, kept); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestADealIsFairAndWhole(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		lengths := rapid.SliceOfN(rapid.IntRange(1, 200), 0, 64).Draw(t, "lengths")
-		members := rapid.IntRange(1, 9).Draw(t, "members")
-		seen := make([]int, len(lengths))
-		low, high, longest := math.MaxInt, 0, 0
-		for _, part := range sequence.Deal(lengths, members) {
-			load := 0
-			for _, k := range part {
-				seen[k]++
-				load += lengths[k]
-				longest = max(longest, lengths[k])
-			}
-			low, high = min(low, load), max(high, load)
-		}
-		for k, n := range seen {
-			if n != 1 {
-				t.Fatalf("sequence %d is dealt %d times", k, n)
-			}
-		}
-		if high-low > longest {
-			t.Fatalf("loads from %d to %d, longest %d", low, high, longest)
-		}
-	})
 }
 
 func TestSplits(t *testing.T) {

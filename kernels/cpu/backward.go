@@ -28,7 +28,7 @@ func (t *thread) answer(c cell) error {
 	s := w.seqs[c.seq]
 	skill, row := int(s.Ask[c.step]), w.row(c)
 	hd := t.output(d.Layers-1, row)
-	z := t.e.ops.dot(hd, t.e.w.wout[skill*d.hp:][:d.hp]) + t.e.w.bout[skill]
+	z := t.e.ops.dot(hd, t.e.w.wout[skill*d.hp:][:d.hp]) + t.e.w.params.Bout()[skill]
 	if t.out != nil {
 		t.out[w.at[c.seq]][c.step] = z
 		return nil
@@ -52,8 +52,9 @@ func (t *thread) headRow(q int, hd, dz []float32) bool {
 	d := t.e.d
 	t.scales = scaleArgs{dst: &t.scaled[0], src: &hd[0], n: d.hp, factor: dz[0]}
 	t.e.ops.scale(&t.scales)
-	ok := t.add(t.sums.wout[q*d.hp:][:d.hp], t.scaled)
-	return t.add(t.sums.bout[q:q+1], dz) && ok
+	row := zeroed(&t.sums.head, int32(q))
+	ok := t.add(row[:d.hp], t.scaled)
+	return t.add(row[d.hp:d.hp+1], dz) && ok
 }
 
 // backward turns layer l's gates into dG, last step first, adds them to the
@@ -102,7 +103,7 @@ func (t *thread) expect(l int, cells []cell) {
 		t.touch(&s.tc[row*d.hq], 1, 0, d.hq/16)
 		t.touch(&s.c[max(row-1, 0)*d.hq], 1, 0, d.hq/16)
 		if l == 0 {
-			sum := t.sums.row(t.wave.seqs[c.seq].In[c.step])
+			sum := zeroed(&t.sums.table, t.wave.seqs[c.seq].In[c.step])
 			t.touches = touchArgs{p: unsafe.Pointer(&sum[0]), rows: 1, lines: d.np / 8}
 			t.e.ops.touch(&t.touches)
 		}
@@ -140,7 +141,7 @@ func (t *thread) slope(l, n int, c cell) bool {
 	if l > 0 {
 		return t.add(t.sums.layers[l].bias, dg)
 	}
-	return t.add(t.sums.row(q.In[c.step]), dg)
+	return t.add(zeroed(&t.sums.table, q.In[c.step]), dg)
 }
 
 // collect adds layer l's gradients of each sequence to the sums.

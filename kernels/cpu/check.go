@@ -7,7 +7,10 @@ import (
 	"cohort/kernels"
 )
 
-var errNotLoaded = errors.New("cpu: Load comes first")
+var (
+	errNotLoaded = errors.New("cpu: Load comes first")
+	errPlaces    = errors.New("cpu: sums without a place for all that occurs, or out of order")
+)
 
 // check refuses sequences that the shape has no weights for.
 func (e *Engine) check(seqs []kernels.Sequence) error {
@@ -21,6 +24,27 @@ func (e *Engine) check(seqs []kernels.Sequence) error {
 		for t := range s.In {
 			if s.In[t] < 0 || int(s.In[t]) >= e.d.Rows() || s.Ask[t] < 0 || int(s.Ask[t]) >= e.d.Skills {
 				return fmt.Errorf("sequence %d, step %d: interaction %d or skill %d is out of range", s.ID, t, s.In[t], s.Ask[t])
+			}
+		}
+	}
+	return nil
+}
+
+// checkPlaces refuses sums without a place for all that occurs, in order.
+func (e *Engine) checkPlaces(seqs []kernels.Sequence, g *kernels.Sums) error {
+	for k, ids := range [][]int32{g.Rows, g.Asked} {
+		e.places[k].clear()
+		for n, id := range ids {
+			if id < 0 || int(id) >= len(e.places[k].at) || n > 0 && id <= ids[n-1] {
+				return errPlaces
+			}
+			e.places[k].add(id)
+		}
+	}
+	for _, s := range seqs {
+		for t := range s.In {
+			if e.places[0].find(s.In[t]) < 0 || e.places[1].find(s.Ask[t]) < 0 {
+				return errPlaces
 			}
 		}
 	}

@@ -32,6 +32,12 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		"answer-2":          e.Gradients([]kernels.Sequence{{In: []int32{0}, Ask: []int32{0}, Right: []uint8{2}}}, kernels.Dropout{}, g),
 		"sums-of-another":   e.Gradients(one, kernels.Dropout{}, kernels.NewSums(other)),
 		"sums-too-short":    e.Gradients(one, kernels.Dropout{}, &kernels.Sums{Shape: s, Data: g.Data[1:]}),
+		"no-row":            e.Gradients(one, kernels.Dropout{}, placed(s, []int32{1}, []int32{0})),
+		"no-skill":          e.Gradients(one, kernels.Dropout{}, placed(s, []int32{0}, []int32{1})),
+		"out-of-order":      e.Gradients(one, kernels.Dropout{}, placed(s, []int32{1, 0}, []int32{0})),
+		"no-such-row":       e.Gradients(one, kernels.Dropout{}, placed(s, []int32{0, 6}, []int32{0})),
+		"derived-of-other":  e.Mean(g, &kernels.Derived{Shape: other, Rows: len(g.Rows)}, out),
+		"derived-too-short": e.Mean(g, &kernels.Derived{Shape: s, Rows: 1}, out),
 		"no-room":           e.Logits(one, nil),
 		"room-too-short":    e.Logits(one, [][]float32{{}}),
 		"room-too-long":     e.Logits(one, [][]float32{{0, 0}}),
@@ -50,6 +56,13 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		}
 	}()
 	_ = e.Adam(out[:3], out, out, out, kernels.AdamStep{})
+}
+
+// placed are sums with the places given.
+func placed(s kernels.Shape, rows, asked []int32) *kernels.Sums {
+	g := &kernels.Sums{Shape: s, Rows: rows, Asked: asked}
+	g.Data = make([]int64, g.Len())
+	return g
 }
 
 func TestALogitThatIsNotFiniteIsNamed(t *testing.T) {

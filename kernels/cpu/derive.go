@@ -11,238 +11,243 @@ const blockRows = 64
 
 // deriving is the memory of Derive.
 type deriving struct {
-	here  []bool    // [2Q]: which rows are present
-	ids   []int     // those, ascending
-	table []float32 // their gradients, [ids][np]
-	input []float32 // layer 0's input weights, packed for backward
-	sums  []int64   // of dWx(0), [panels][E][columns]
-	width int       // of a row of dE
-	bias  []int64   // [4H]
+	runs  []run           // of the step's rows
+	first int             // row of the first run of this member's share
+	table []float32       // gradients of the share's rows, [rows][gq]
+	input []float32       // layer 0's input weights, packed for backward
+	sums  []int64         // of dWx(0), [panels][E][columns]
+	width int             // of a row of dE
+	whole kernels.Derived // for Derive
+	mean  kernels.Params  // where Mean writes
+	scale float64
 }
 
+// run is the rows of a block, as places in the step's Sums.
+type run struct{ first, end int }
+
 func newDeriving(d dims) deriving {
-	v := deriving{
-		here: make([]bool, d.Rows()), sums: make([]int64, d.Embed*d.np), width: up(d.Embed, 8),
-		bias: make([]int64, d.Width()),
-	}
+	v := deriving{width: up(d.Embed, 8), sums: make([]int64, d.Embed*d.np)}
 	v.input = make([]float32, v.width*d.Width())
 	return v
 }
 
 // Derive turns a step's reduced sums into the mean gradient in the order of
 // Params: those of the embedding and of layer 0's input weights and bias follow
-// from the table's (../DESIGN.md). p are the step's parameters.
+// from the table's (../DESIGN.md). p are the step's parameters. Rows of out
+// that have no place in g are left alone.
 func (e *Engine) Derive(p *kernels.Params, g *kernels.Sums, out []float32) error {
-	d, v := e.d, &e.derive
-	if p.Shape != d.Shape || len(p.Data) != d.ParamCount() ||
-		g.Shape != d.Shape || len(g.Data) != d.SumCount() || len(out) != d.ParamCount() {
-		return errShape
+	if err := e.DeriveShare(p, g, 0, 1, &e.derive.whole); err != nil {
+		return err
 	}
-	answers := g.Counters()[kernels.CountAnswers]
-	if answers <= 0 {
-		return fmt.Errorf("cpu: a step of %d answers has no mean gradient", answers)
+	return e.Mean(g, &e.derive.whole, out)
+}
+
+// DeriveShare sets to to the share of member rank of size of what follows from
+// the table's gradients: whole blocks of rows. Shares add up to the whole.
+func (e *Engine) DeriveShare(p *kernels.Params, g *kernels.Sums, rank, size int, to *kernels.Derived) error {
+	if err := e.checkSums(p, g); err != nil {
+		return err
 	}
-	n := len(e.threads)
-	err := e.each(func(k int, _ *thread) error {
-		v.findRows(d, g.T(), k, n)
-		from, to := share(v.width, k, n)
-		d.packBackward(v.input, p.Wx(0), d.Embed, from, to)
+	to.Reset(e.d.Shape, len(g.Rows))
+	if e.d.Direct() || len(g.Rows) == 0 {
 		return nil
-	})
-	if err != nil {
-		return err
 	}
-	v.list(d)
-	m := mean{e: e, scale: kernels.Scale(answers), out: &kernels.Params{Shape: d.Shape, Data: out}}
-	if err := e.each(func(k int, t *thread) error { return m.embedding(t, g.T(), k, n) }); err != nil {
-		return err
+	v := &e.derive
+	v.list(g.Rows)
+	first, last := share(len(v.runs), rank, size)
+	if first == last {
+		return nil
 	}
-	if err := e.each(func(k int, t *thread) error { return m.inputs(t, p.E(), k, n) }); err != nil {
-		return err
-	}
-	return e.each(func(k int, t *thread) error { return m.rest(t, g, k, n) })
-}
-
-// findRows notes which of the kth of n shares of the rows are present.
-func (v *deriving) findRows(d dims, t []int64, k, n int) {
-	from, to := share(d.Rows(), k, n)
-	for r := from; r < to; r++ {
-		v.here[r] = false
-		for _, q := range t[r*d.Width():][:d.Width()] {
-			if q != 0 {
-				v.here[r] = true
-				break
-			}
-		}
-	}
-}
-
-func (v *deriving) list(d dims) {
-	v.ids = v.ids[:0]
-	for r, here := range v.here {
-		if here {
-			v.ids = append(v.ids, r)
-		}
-	}
-	if need := len(v.ids) * d.gq; len(v.table) < need {
+	v.runs, v.first = v.runs[first:last], v.runs[first].first
+	if need := (v.runs[len(v.runs)-1].end - v.first) * e.d.gq; len(v.table) < need {
 		v.table = make([]float32, need)
 	}
-}
-
-// mean writes the mean gradients.
-type mean struct {
-	e     *Engine
-	scale float64
-	out   *kernels.Params
-}
-
-func (m *mean) put(name string, to []float32, from []int64) error {
-	if !m.e.ops.mean(to, from, m.scale) {
-		return &kernels.NonFiniteError{Tensor: "the gradient of " + name, Step: -1}
+	e.call = call{sums: g, derived: to, params: p}
+	for _, f := range []phase{packInput, deriveRows, deriveInputs, putInputs} {
+		if err := e.each(f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// putShare is the kth of n shares of put.
-func (m *mean) putShare(name string, to []float32, from []int64, k, n int) error {
-	first, last := share(len(to), k, n)
-	return m.put(name, to[first:last], from[first:last])
+func (e *Engine) checkSums(p *kernels.Params, g *kernels.Sums) error {
+	if p.Shape != e.d.Shape || len(p.Data) != e.d.ParamCount() || g.Shape != e.d.Shape || len(g.Data) != g.Len() {
+		return errShape
+	}
+	if answers := g.Counters()[kernels.CountAnswers]; answers <= 0 {
+		return fmt.Errorf("cpu: a step of %d answers has no mean gradient", answers)
+	}
+	return nil
 }
 
-// embedding takes a share of the present rows: their summed gradient as floats,
-// and dE[x][e], the blocked chains of dT[x] over Wx(0)[e]. Absent rows get +0.
-func (m *mean) embedding(t *thread, table []int64, k, n int) error {
-	d, v := m.e.d, &m.e.derive
-	first, last := share(d.Rows(), k, n)
-	for r := first; r < last; r++ {
-		if !v.here[r] {
-			clear(m.out.E()[r*d.Embed:][:d.Embed])
+// list finds the runs of ids of the same block.
+func (v *deriving) list(ids []int32) {
+	v.runs = v.runs[:0]
+	for k, id := range ids {
+		if k == 0 || id/blockRows != ids[k-1]/blockRows {
+			v.runs = append(v.runs, run{k, k})
 		}
+		v.runs[len(v.runs)-1].end++
 	}
-	first, last = share(len(v.ids), k, n)
+}
+
+func packInput(e *Engine, k int, _ *thread) error {
+	from, to := share(e.derive.width, k, len(e.threads))
+	e.d.packBackward(e.derive.input, e.call.params.Wx(0), e.d.Embed, from, to)
+	return nil
+}
+
+// deriveRows takes a share of the rows: their summed gradient as floats, dE[x][e],
+// the blocked chains of dT[x] over Wx(0)[e], and their part of dB(0), which
+// stays with the thread.
+func deriveRows(e *Engine, k int, t *thread) error {
+	d, v, c := e.d, &e.derive, &e.call
+	clear(t.bias)
+	first, last := share(v.runs[len(v.runs)-1].end-v.first, k, len(e.threads))
 	for ; first < last; first += slots {
-		ids := v.ids[first:min(first+slots, last)]
+		n := min(slots, last-first)
 		rows := v.table[first*d.gq:]
-		for i, r := range ids {
+		for i := range n {
+			row := c.sums.T()[(v.first+first+i)*d.Width():][:d.Width()]
 			for g := range kernels.Gates {
-				if !m.e.ops.mean(rows[i*d.gq+g*d.hp:][:d.Hidden], table[r*d.Width()+g*d.Hidden:][:d.Hidden], 1/kernels.FixedOne) {
+				if !e.ops.mean(rows[i*d.gq+g*d.hp:][:d.Hidden], row[g*d.Hidden:][:d.Hidden], 1/kernels.FixedOne) {
 					return &kernels.NonFiniteError{Tensor: "the gradient of the table", Step: -1}
 				}
 			}
+			for c, q := range row {
+				t.bias[c] += q
+			}
 		}
-		if err := m.embedRows(t, ids, rows); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *mean) embedRows(t *thread, ids []int, rows []float32) error {
-	d, v := m.e.d, &m.e.derive
-	t.gatedProduct(len(ids), v.width, rows, v.input, t.embedded, v.width)
-	for i, r := range ids {
-		clear(t.fixed)
-		if !m.e.ops.fixed(t.fixed, t.embedded[i*v.width:][:len(t.fixed)]) {
-			return &kernels.NonFiniteError{Tensor: "the gradient of E", Step: -1}
-		}
-		if err := m.put("E", m.out.E()[r*d.Embed:][:d.Embed], t.fixed); err != nil {
-			return err
+		t.gatedProduct(n, v.width, rows, v.input, t.embedded, v.width)
+		for i := range n {
+			to := c.derived.E()[(v.first+first+i)*d.Embed:][:d.Embed]
+			if !t.exact(to, t.embedded[i*v.width:][:d.Embed]) {
+				return &kernels.NonFiniteError{Tensor: "the gradient of E", Step: -1}
+			}
 		}
 	}
 	return nil
 }
 
-// inputs is dWx(0), the sum over blocks of row ids of the converted chains of
-// E[x]·dT[x], present rows only, and their sum, the bias: a share of the panels.
-func (m *mean) inputs(t *thread, embed []float32, k, n int) error {
-	d, v := m.e.d, &m.e.derive
+// deriveInputs is dWx(0), the sum over blocks of row ids of the converted chains
+// of E[x]·dT[x]: a share of the panels.
+func deriveInputs(e *Engine, k int, t *thread) error {
+	d, v := e.d, &e.derive
 	size := d.Embed * d.columns
-	first, last := share(d.panels(), k, n)
+	first, last := share(d.panels(), k, len(e.threads))
 	clear(v.sums[first*size : last*size])
-	for at := 0; at < len(v.ids); {
-		end := at
-		for end < len(v.ids) && v.ids[end]/blockRows == v.ids[at]/blockRows {
-			copy(t.block[(end-at)*d.Embed:], embed[v.ids[end]*d.Embed:][:d.Embed])
-			end++
+	for _, r := range v.runs {
+		for i, id := range e.call.sums.Rows[r.first:r.end] {
+			copy(t.block[i*d.Embed:], e.call.params.E()[int(id)*d.Embed:][:d.Embed])
 		}
 		for p := first; p < last; p++ {
-			for i := range end - at {
-				copy(t.column[i*d.columns:][:d.columns], v.table[(at+i)*d.gq+p*d.columns:])
+			for i := range r.end - r.first {
+				copy(t.column[i*d.columns:][:d.columns], v.table[(r.first+i-v.first)*d.gq+p*d.columns:])
 			}
-			if !t.outer(v.sums[p*size:], d.Embed, end-at, &t.block[0], d.Embed, &t.column[0], d.columns, t.exact) {
+			if !t.outer(v.sums[p*size:], d.Embed, r.end-r.first, &t.block[0], d.Embed, &t.column[0], d.columns, t.exact) {
 				return &kernels.NonFiniteError{Tensor: "the gradient of Wx", Step: -1}
 			}
 		}
-		at = end
 	}
 	return nil
 }
 
-// rest takes a share of all that is left once inputs is done everywhere.
-func (m *mean) rest(t *thread, g *kernels.Sums, k, n int) error {
-	d, v, out := m.e.d, &m.e.derive, m.out
-	first, last := share(d.Embed, k, n)
+// putInputs is a share of Wx(0) and, on the first thread, B(0), the sum of the
+// rows, once the phases before are done everywhere.
+func putInputs(e *Engine, k int, _ *thread) error {
+	d, v, to := e.d, &e.derive, e.call.derived
+	first, last := share(d.Embed, k, len(e.threads))
 	for r := first; r < last; r++ {
+		row := to.Wx()[r*d.Width():]
 		for at := 0; at < d.np; at += 8 {
 			if u := at % d.hp; u < d.Hidden {
-				copy(t.wide[at/d.hp*d.Hidden+u:][:min(8, d.Hidden-u)], v.sums[(at/d.columns*d.Embed+r)*d.columns+at%d.columns:])
+				copy(row[at/d.hp*d.Hidden+u:][:min(8, d.Hidden-u)], v.sums[(at/d.columns*d.Embed+r)*d.columns+at%d.columns:])
 			}
 		}
-		if err := m.put("Wx", out.Wx(0)[r*d.Width():][:d.Width()], t.wide); err != nil {
-			return err
+	}
+	for n := 0; k == 0 && n < len(e.threads); n++ {
+		for c, q := range e.threads[n].bias {
+			to.B()[c] += q
 		}
 	}
-	if err := m.biases(g.T(), k, n); err != nil {
+	return nil
+}
+
+// Mean turns a step's reduced sums and what derives from them into the mean
+// gradient in the order of Params. Rows of out that have no place in g are left
+// alone.
+func (e *Engine) Mean(g *kernels.Sums, derived *kernels.Derived, out []float32) error {
+	d, v := e.d, &e.derive
+	if g.Shape != d.Shape || len(g.Data) != g.Len() || len(out) != d.ParamCount() ||
+		derived.Shape != d.Shape || derived.Rows != len(g.Rows) || len(derived.Data) != derived.Len() {
+		return errShape
+	}
+	v.mean, v.scale = kernels.Params{Shape: d.Shape, Data: out}, kernels.Scale(g.Counters()[kernels.CountAnswers])
+	e.call = call{sums: g, derived: derived}
+	return e.each(mean)
+}
+
+func mean(e *Engine, k int, _ *thread) error {
+	d, v, g, derived := e.d, &e.derive, e.call.sums, e.call.derived
+	out, n := &v.mean, len(e.threads)
+	rows := g.T()
+	if !d.Direct() {
+		rows = derived.E()
+	}
+	if err := v.putRows(e, "E", out.E(), rows, g.Rows, d.RowWidth(), k); err != nil {
 		return err
+	}
+	if !d.Direct() {
+		if err := v.put(e, "Wx", out.Wx(0), derived.Wx(), k, n); err != nil {
+			return err
+		}
+		if err := v.put(e, "B", out.B(0), derived.B(), k, n); err != nil {
+			return err
+		}
 	}
 	for l := range d.Layers {
-		if err := m.layer(g, l, k, n); err != nil {
+		if err := v.layer(e, l, k, n); err != nil {
 			return err
 		}
 	}
-	if err := m.putShare("Wout", out.Wout(), g.Wout(), k, n); err != nil {
+	if err := v.putRows(e, "Wout", out.Wout(), g.Wout(), g.Asked, d.Hidden, k); err != nil {
 		return err
 	}
-	return m.putShare("Bout", out.Bout(), g.Bout(), k, n)
+	return v.putRows(e, "Bout", out.Bout(), g.Bout(), g.Asked, 1, k)
 }
 
-func (m *mean) layer(g *kernels.Sums, l, k, n int) error {
-	if err := m.putShare("U", m.out.U(l), g.U(l), k, n); err != nil || l == 0 {
+func (v *deriving) layer(e *Engine, l, k, n int) error {
+	g, out := e.call.sums, &v.mean
+	if err := v.put(e, "U", out.U(l), g.U(l), k, n); err != nil || l == 0 {
 		return err
 	}
-	if err := m.putShare("Wx", m.out.Wx(l), g.Wx(l), k, n); err != nil {
+	if err := v.put(e, "Wx", out.Wx(l), g.Wx(l), k, n); err != nil {
 		return err
 	}
-	return m.putShare("B", m.out.B(l), g.B(l), k, n)
+	return v.put(e, "B", out.B(l), g.B(l), k, n)
 }
 
-// biases is a share of dB(0), the sum of the table's rows.
-func (m *mean) biases(table []int64, k, n int) error {
-	d, v := m.e.d, &m.e.derive
-	first, last := share(d.Width(), k, n)
-	bias := v.bias[first:last]
-	clear(bias)
-	for _, r := range v.ids {
-		for c, q := range table[r*d.Width()+first : r*d.Width()+last] {
-			bias[c] += q
+// put is the mean of the kth of n shares of a tensor.
+func (v *deriving) put(e *Engine, name string, to []float32, from []int64, k, n int) error {
+	first, last := share(len(to), k, n)
+	return v.convert(e, name, to[first:last], from[first:last])
+}
+
+// putRows is that of the kth share of rows that have a place, each to its id.
+func (v *deriving) putRows(e *Engine, name string, to []float32, from []int64, ids []int32, width, k int) error {
+	first, last := share(len(ids), k, len(e.threads))
+	for at := first; at < last; at++ {
+		if err := v.convert(e, name, to[int(ids[at])*width:][:width], from[at*width:][:width]); err != nil {
+			return err
 		}
 	}
-	return m.put("B", m.out.B(0)[first:last], bias)
+	return nil
 }
 
-// Adam updates theta and its moments m and v, all as long as grad or longer, by
-// the mean gradient.
-func (e *Engine) Adam(theta, m, v, grad []float32, a kernels.AdamStep) error {
-	if min(len(theta), len(m), len(v)) < len(grad) {
-		panic("cpu: Adam's vectors are shorter than the gradient") // assembly would write beyond them
+func (v *deriving) convert(e *Engine, name string, to []float32, from []int64) error {
+	if !e.ops.mean(to, from, v.scale) {
+		return &kernels.NonFiniteError{Tensor: "the gradient of " + name, Step: -1}
 	}
-	s := adamScalars{
-		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2,
-		minusRate: -a.Rate, root: a.Root, epsilon: a.Epsilon, minusDecay: -a.Decay,
-	}
-	return e.each(func(k int, _ *thread) error {
-		from, to := share(len(grad), k, len(e.threads))
-		e.ops.adam(theta[from:to], m[from:to], v[from:to], grad[from:to], &s)
-		return nil
-	})
+	return nil
 }

@@ -7,7 +7,6 @@ package cpu
 import (
 	"fmt"
 	"slices"
-	"sync"
 
 	"cohort/kernels"
 )
@@ -64,15 +63,32 @@ type Engine struct {
 	w       weights
 	threads []*thread
 	parts   [][]int // sequences of each thread, longest first
-	load    []int   // steps of each thread
-	order   []int
+	dealer  kernels.Dealer
+	fresh   int       // first place of the table that a call folds
+	places  [2]places // of interactions and skills, to check sums
 	derive  deriving
+	call    call
+	crew    crew
+}
+
+// call is what a method was given, for its phases.
+type call struct {
+	seqs           []kernels.Sequence
+	drop           kernels.Dropout
+	logits         [][]float32
+	sums           *kernels.Sums
+	derived        *kernels.Derived
+	params         *kernels.Params
+	theta, m, v, g []float32
+	adam           adamScalars
+	width          int
+	ids            []int32
 }
 
 // New returns an engine for models of the shape.
 func New(s kernels.Shape, o Options) (*Engine, error) {
-	if s.Skills < 1 || s.Embed < 1 || s.Hidden < 1 || s.Layers < 1 {
-		return nil, fmt.Errorf("model shape %+v: every size must be at least 1", s)
+	if err := s.Check(); err != nil {
+		return nil, err
 	}
 	if o.Path == "" {
 		o.Path = Best()
@@ -86,41 +102,27 @@ func New(s kernels.Shape, o Options) (*Engine, error) {
 	for range max(o.Threads, 1) {
 		e.threads = append(e.threads, newThread(e))
 	}
-	e.parts, e.load = make([][]int, len(e.threads)), make([]int, len(e.threads))
 	e.derive = newDeriving(e.d)
+	e.places = [2]places{newPlaces(s.Rows()), newPlaces(s.Skills)}
+	e.crew.hire(e)
 	return e, nil
 }
 
 // Path is the path in use.
 func (e *Engine) Path() Path { return e.path }
 
-// Close ends the engine.
-func (e *Engine) Close() error { return nil }
-
-// each runs f on every thread, waits, and returns the first thread's error.
-func (e *Engine) each(f func(k int, t *thread) error) error {
-	if len(e.threads) == 1 {
-		return e.threads[0].run(0, f)
-	}
-	faults := make([]error, len(e.threads))
-	var wait sync.WaitGroup
-	for k, t := range e.threads {
-		wait.Go(func() { faults[k] = t.run(k, f) })
-	}
-	wait.Wait()
-	for _, err := range faults {
-		if err != nil {
-			return err
-		}
-	}
+// Close ends the engine's goroutines.
+func (e *Engine) Close() error {
+	e.crew.dismiss()
 	return nil
 }
 
-// Gradients runs forward and backward over the sequences and adds the
-// gradients of their summed loss, and the counters, to g. The error is a
-// *kernels.NonFiniteError when a number left its range; g is then unchanged.
+// Gradients runs forward and backward over the sequences and sets g to the
+// gradients of their summed loss, and the counters. All that occurs must have a
+// place in g. The error is a *kernels.NonFiniteError when a number left its
+// range; g is then unchanged.
 func (e *Engine) Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error {
-	if g.Shape != e.d.Shape || len(g.Data) != e.d.SumCount() {
+	if g.Shape != e.d.Shape || len(g.Data) != g.Len() {
 		return errShape
 	}
 	if err := e.check(seqs); err != nil {
@@ -129,22 +131,18 @@ func (e *Engine) Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernel
 	if err := checkAnswers(seqs); err != nil {
 		return err
 	}
-	if err := e.fold(seqs); err != nil {
+	if err := e.checkPlaces(seqs, g); err != nil {
 		return err
 	}
-	e.deal(seqs)
-	err := e.each(func(k int, t *thread) error { return t.gradients(seqs, e.parts[k], d) })
-	if err != nil {
+	e.call = call{seqs: seqs, drop: d, sums: g}
+	if err := e.fold(); err != nil {
 		return err
 	}
-	return e.each(func(k int, _ *thread) error {
-		for n, t := range e.threads {
-			if len(e.parts[n]) > 0 {
-				t.sums.addTo(g, k, len(e.threads))
-			}
-		}
-		return nil
-	})
+	e.parts = e.dealer.Deal(seqs, len(e.threads))
+	if err := e.each(gradients); err != nil {
+		return err
+	}
+	return e.each(total)
 }
 
 // Logits fills z[i], of the length of seqs[i].In, with the logit of each asked
@@ -157,34 +155,13 @@ func (e *Engine) Logits(seqs []kernels.Sequence, z [][]float32) error {
 	if err := checkRoom(seqs, z); err != nil {
 		return err
 	}
-	if err := e.fold(seqs); err != nil {
+	e.call = call{seqs: seqs, logits: z}
+	if err := e.fold(); err != nil {
 		return err
 	}
-	e.deal(seqs)
-	if err := e.each(func(k int, t *thread) error { return t.logits(seqs, e.parts[k], z) }); err != nil {
+	e.parts = e.dealer.Deal(seqs, len(e.threads))
+	if err := e.each(logits); err != nil {
 		return err
 	}
 	return checkLogits(seqs, z)
-}
-
-// deal gives each thread its sequences, longest first to the least loaded.
-func (e *Engine) deal(seqs []kernels.Sequence) {
-	e.order = e.order[:0]
-	for k := range seqs {
-		e.order = append(e.order, k)
-	}
-	slices.SortStableFunc(e.order, func(a, b int) int { return len(seqs[b].In) - len(seqs[a].In) })
-	for t := range e.parts {
-		e.parts[t], e.load[t] = e.parts[t][:0], 0
-	}
-	for _, k := range e.order {
-		least := 0
-		for t, n := range e.load {
-			if n < e.load[least] {
-				least = t
-			}
-		}
-		e.parts[least] = append(e.parts[least], k)
-		e.load[least] += len(seqs[k].In)
-	}
 }

@@ -8,7 +8,7 @@ import "time"
 func (e *Engine) Peak(d time.Duration) float64 {
 	counts := make([]int, len(e.threads))
 	start := time.Now()
-	_ = e.each(func(k int, _ *thread) error {
+	_ = e.each(func(e *Engine, k int, _ *thread) error {
 		for time.Since(start) < d {
 			counts[k] += e.ops.burn(1 << 12)
 		}

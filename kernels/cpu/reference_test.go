@@ -48,10 +48,18 @@ func (r *reference) logits(q kernels.Sequence) []float64 {
 			left = left[n:]
 			return part
 		}
-		x := next(2 * s.Skills * s.Embed)[int(in)*s.Embed:][:s.Embed]
+		width := s.Embed
+		if width == 0 {
+			width = 4 * s.Hidden
+		}
+		x := next(2 * s.Skills * width)[int(in)*width:][:width]
 		for l := range s.Layers {
-			wx, u, b := next(len(x)*4*s.Hidden), next(s.Hidden*4*s.Hidden), next(4*s.Hidden)
-			h[l], c[l] = cell(x, h[l], c[l], wx, u, b)
+			if l == 0 && s.Embed == 0 {
+				h[l], c[l] = cell(nil, h[l], c[l], nil, next(s.Hidden*4*s.Hidden), x)
+			} else {
+				wx, u, b := next(len(x)*4*s.Hidden), next(s.Hidden*4*s.Hidden), next(4*s.Hidden)
+				h[l], c[l] = cell(x, h[l], c[l], wx, u, b)
+			}
 			x = r.drop(q, l, t, h[l])
 		}
 		wout, bout := next(s.Skills*s.Hidden), next(s.Skills)
@@ -118,10 +126,12 @@ func TestGradientsAreTheSlopesOfTheLoss(t *testing.T) {
 	edge := float64(drop.Word(0, 0, 0, 0)) * 0x1p-32
 	for _, layers := range []int{1, 2, 3} {
 		for _, rate := range []float64{0, 0.4, edge} {
-			t.Run(fmt.Sprintf("%d-layers/dropout-%.2f", layers, rate), func(t *testing.T) {
-				drop.Rate = rate
-				checkSlopes(t, kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: layers}, drop)
-			})
+			for _, embed := range []int{4, 0} {
+				t.Run(fmt.Sprintf("%d-layers/embed-%d/dropout-%.2f", layers, embed, rate), func(t *testing.T) {
+					drop.Rate = rate
+					checkSlopes(t, kernels.Shape{Skills: 3, Embed: embed, Hidden: 5, Layers: layers}, drop)
+				})
+			}
 		}
 	}
 }
@@ -166,7 +176,13 @@ func checkSlopes(t *testing.T, s kernels.Shape, drop kernels.Dropout) {
 }
 
 func TestLogitsAreTheModels(t *testing.T) {
-	s := kernels.Shape{Skills: 4, Embed: 6, Hidden: 19, Layers: 2}
+	for _, embed := range []int{6, 0} {
+		checkLogits(t, kernels.Shape{Skills: 4, Embed: embed, Hidden: 19, Layers: 2})
+	}
+}
+
+func checkLogits(t *testing.T, s kernels.Shape) {
+	t.Helper()
 	seqs := drawn(s, 20, 12)
 	p := kernels.InitParams(s, 2)
 	r := &reference{s: s}

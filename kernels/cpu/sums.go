@@ -7,15 +7,12 @@ import (
 )
 
 // sums are a thread's fixed-point gradients in the engine's layouts. Of the
-// table only the rows that occur have a place.
+// table and the head only rows that occur have a place.
 type sums struct {
 	d      dims
-	place  []int32 // [2Q]: of a row in table, -1 without
-	ids    []int32 // the row of each place
-	table  []int64 // [places][np]
+	table  rows[int64] // of np
+	head   rows[int64] // of hp, then the bias
 	layers []layerSums
-	wout   []int64 // [Q][hp]
-	bout   []int64 // [Q]
 	counts [kernels.CountLen]int64
 }
 
@@ -26,11 +23,7 @@ type layerSums struct {
 
 func newSums(d dims) *sums {
 	s := &sums{
-		d: d, place: make([]int32, d.Rows()), layers: make([]layerSums, d.Layers),
-		wout: make([]int64, d.Skills*d.hp), bout: make([]int64, d.Skills),
-	}
-	for k := range s.place {
-		s.place[k] = -1
+		d: d, table: newRows[int64](d.Rows(), d.np), head: newRows[int64](d.Skills, d.hp+8), layers: make([]layerSums, d.Layers),
 	}
 	for l := range s.layers {
 		s.layers[l].recurrent = make([]int64, d.Hidden*d.np)
@@ -43,12 +36,8 @@ func newSums(d dims) *sums {
 }
 
 func (s *sums) clear() {
-	for _, x := range s.ids {
-		s.place[x] = -1
-	}
-	s.ids = s.ids[:0]
-	clear(s.wout)
-	clear(s.bout)
+	s.table.clear()
+	s.head.clear()
 	clear(s.counts[:])
 	for _, l := range s.layers {
 		clear(l.recurrent)
@@ -57,44 +46,85 @@ func (s *sums) clear() {
 	}
 }
 
-// row is the sums of a table row.
-func (s *sums) row(x int32) []int64 {
-	n := s.d.np
-	if s.place[x] < 0 {
-		s.place[x] = int32(len(s.ids))
-		s.ids = append(s.ids, x)
-		if len(s.ids)*n > len(s.table) {
-			s.table = append(s.table, make([]int64, max(n, len(s.table)))...)
-		}
-		clear(s.table[int(s.place[x])*n:][:n])
+// zeroed is the sums of an id's row.
+func zeroed(r *rows[int64], id int32) []int64 {
+	row, fresh := r.row(id)
+	if fresh {
+		clear(row)
 	}
-	return s.table[int(s.place[x])*n:][:n]
+	return row
 }
 
-// addTo adds the kth of n shares of the sums to g, in g's layout.
-func (s *sums) addTo(g *kernels.Sums, k, n int) {
-	d := s.d
-	for at, x := range s.ids {
-		if int(x)%n == k {
-			s.addRow(g.T()[int(x)*d.Width():], s.table[at*d.np:])
+// total sets the kth share of g to the sums of all threads.
+func total(e *Engine, k int, _ *thread) error {
+	d, g, n := e.d, e.call.sums, len(e.threads)
+	for l := range d.Layers {
+		d.clearShare(g.U(l), k, n)
+		if l > 0 {
+			d.clearShare(g.Wx(l), k, n)
 		}
 	}
+	if k == 0 {
+		clear(g.Counters())
+		for l := 1; l < d.Layers; l++ {
+			clear(g.B(l))
+		}
+	}
+	totalRows(e, k)
+	for _, t := range e.threads {
+		t.sums.addTo(g, k, n)
+	}
+	return nil
+}
+
+// clearShare zeroes the kth of n shares of rows of 4H.
+func (d dims) clearShare(to []int64, k, n int) {
+	first, last := share(d.Hidden, k, n)
+	clear(to[first*d.Width() : last*d.Width()])
+}
+
+// totalRows sets the kth share of T, Wout and Bout.
+func totalRows(e *Engine, k int) {
+	d, g := e.d, e.call.sums
+	first, last := share(len(g.Rows), k, len(e.threads))
+	for at := first; at < last; at++ {
+		to := g.T()[at*d.Width():][:d.Width()]
+		clear(to)
+		for _, t := range e.threads {
+			if from := t.sums.table.find(g.Rows[at]); from >= 0 {
+				d.addRow(to, t.sums.table.place(from))
+			}
+		}
+	}
+	first, last = share(len(g.Asked), k, len(e.threads))
+	for at := first; at < last; at++ {
+		to := g.Wout()[at*d.Hidden:][:d.Hidden]
+		clear(to)
+		g.Bout()[at] = 0
+		for _, t := range e.threads {
+			if from := t.sums.head.find(g.Asked[at]); from >= 0 {
+				row := t.sums.head.place(from)
+				addSettled(to, row)
+				addSettled(g.Bout()[at:at+1], row[d.hp:])
+			}
+		}
+	}
+}
+
+// addTo adds the kth of n shares of all but the rows to g, in g's layout.
+func (s *sums) addTo(g *kernels.Sums, k, n int) {
+	d := s.d
 	for l, layer := range s.layers {
 		d.addPanels(d.Hidden, g.U(l), layer.recurrent, k, n)
 		if l > 0 {
 			d.addPanels(d.Hidden, g.Wx(l), layer.input, k, n)
 		}
 	}
-	from, to := share(d.Skills, k, n)
-	for q := from; q < to; q++ {
-		addSettled(g.Wout()[q*d.Hidden:][:d.Hidden], s.wout[q*d.hp:])
-	}
-	addSettled(g.Bout()[from:to], s.bout[from:])
 	if k > 0 {
 		return
 	}
 	for l := 1; l < d.Layers; l++ {
-		s.addRow(g.B(l), s.layers[l].bias)
+		d.addRow(g.B(l), s.layers[l].bias)
 	}
 	for c, v := range s.counts {
 		g.Counters()[c] += v
@@ -102,8 +132,7 @@ func (s *sums) addTo(g *kernels.Sums, k, n int) {
 }
 
 // addRow adds a row of np to one of 4H.
-func (s *sums) addRow(to, from []int64) {
-	d := s.d
+func (d dims) addRow(to, from []int64) {
 	for g := range kernels.Gates {
 		addSettled(to[g*d.Hidden:][:d.Hidden], from[g*d.hp:])
 	}

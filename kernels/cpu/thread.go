@@ -38,8 +38,7 @@ type thread struct {
 
 	block    []float32 // [blockRows][E], for Derive like the next
 	embedded []float32 // [slots][E to 8]
-	fixed    []int64   // [E]
-	wide     []int64   // [4H]
+	bias     []int64   // [4H]
 
 	tile     tileArgs
 	forwards forwardArgs
@@ -70,19 +69,10 @@ func newThread(e *Engine) *thread {
 		head: make([]float32, d.hq), top: make([]float32, d.hq), scaled: make([]float32, d.hq), embed: make([]float32, slots*d.Embed),
 		chains: make([]float32, d.heights[0]*d.columns), state: make([]layerState, d.Layers),
 		column: make([]float32, blockRows*d.columns), block: make([]float32, blockRows*d.Embed),
-		embedded: make([]float32, slots*up(d.Embed, 8)), fixed: make([]int64, d.Embed), wide: make([]int64, d.Width()),
+		embedded: make([]float32, slots*up(d.Embed, 8)), bias: make([]int64, d.Width()),
 	}
 	t.door, t.exact = t.add, e.ops.fixed
 	return t
-}
-
-// run calls f after a check of the thread's floating-point mode, which foreign
-// code may have changed.
-func (t *thread) run(k int, f func(k int, t *thread) error) error {
-	if !checkControl() {
-		return errControl
-	}
-	return f(k, t)
 }
 
 // grow makes room for a wave.
@@ -113,9 +103,9 @@ func (t *thread) grow(n int) {
 	}
 }
 
-// waves runs forward over the sequences of part, longest first, and visit after
-// each wave.
-func (t *thread) waves(seqs []kernels.Sequence, part []int, visit func() error) error {
+// waves runs over the sequences of part, longest first: forward and, in
+// training, backward.
+func (t *thread) waves(seqs []kernels.Sequence, part []int) error {
 	for len(part) > 0 {
 		part = t.wave.plan(seqs, part)
 		t.grow(t.wave.rows)
@@ -124,24 +114,7 @@ func (t *thread) waves(seqs []kernels.Sequence, part []int, visit func() error) 
 				return err
 			}
 		}
-		if err := visit(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *thread) gradients(seqs []kernels.Sequence, part []int, drop kernels.Dropout) error {
-	if len(part) == 0 {
-		return nil
-	}
-	if t.sums == nil {
-		t.sums = newSums(t.e.d)
-	}
-	t.sums.clear()
-	t.drop, t.out = drop, nil
-	return t.waves(seqs, part, func() error {
-		for l := t.e.d.Layers - 1; l >= 0; l-- {
+		for l := t.e.d.Layers - 1; l >= 0 && t.out == nil; l-- {
 			if err := t.backward(l); err != nil {
 				return err
 			}
@@ -149,13 +122,22 @@ func (t *thread) gradients(seqs []kernels.Sequence, part []int, drop kernels.Dro
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
-func (t *thread) logits(seqs []kernels.Sequence, part []int, z [][]float32) error {
-	t.drop, t.out = kernels.Dropout{}, z
-	return t.waves(seqs, part, func() error { return nil })
+func gradients(e *Engine, k int, t *thread) error {
+	if t.sums == nil {
+		t.sums = newSums(e.d)
+	}
+	t.sums.clear()
+	t.drop, t.out = e.call.drop, nil
+	return t.waves(e.call.seqs, e.parts[k])
+}
+
+func logits(e *Engine, k int, t *thread) error {
+	t.drop, t.out = kernels.Dropout{}, e.call.logits
+	return t.waves(e.call.seqs, e.parts[k])
 }
 
 // forward runs layer l over the wave and, on top, the head.
@@ -199,7 +181,8 @@ func (t *thread) source(l, n int, c cell) *float32 {
 	if l > 0 {
 		return &t.z[n*t.e.d.gq]
 	}
-	return &t.e.w.table[int(t.wave.seqs[c.seq].In[c.step])*t.e.d.gq]
+	table := &t.e.w.table
+	return &table.data[table.find(t.wave.seqs[c.seq].In[c.step])*table.width]
 }
 
 // activate makes gates and state of the sums of a tick's nth cell.

@@ -10,12 +10,9 @@ import (
 type weights struct {
 	params *kernels.Params // the caller's
 	input  []float32       // layer 0's input weights, for the fold
-	table  []float32       // folded, [2Q][np]
-	folded []bool          // which rows are
-	rows   []int32         // those that a call folds
+	table  rows[float32]   // folded rows that have been asked for, of gq
 	layers []layerWeights
-	wout   []float32 // [Q][hp]
-	bout   []float32 // [Q]
+	wout   []float32 // [Q][hp]; the caller's where H fills hp
 }
 
 // layerWeights are a layer's; input is empty for layer 0, whose input is the table.
@@ -32,8 +29,10 @@ type packed struct {
 
 func newWeights(d dims) weights {
 	w := weights{
-		input: make([]float32, d.np*d.Embed), table: make([]float32, d.Rows()*d.gq), folded: make([]bool, d.Rows()),
-		layers: make([]layerWeights, d.Layers), wout: make([]float32, d.Skills*d.hp), bout: make([]float32, d.Skills),
+		input: make([]float32, d.np*d.Embed), table: newRows[float32](d.Rows(), d.gq), layers: make([]layerWeights, d.Layers),
+	}
+	if d.hp != d.Hidden {
+		w.wout = make([]float32, d.Skills*d.hp)
 	}
 	for l := range w.layers {
 		w.layers[l].bias = make([]float32, d.np)
@@ -64,67 +63,85 @@ func (e *Engine) Load(p *kernels.Params) error {
 	if p.Shape != e.d.Shape || len(p.Data) != e.d.ParamCount() {
 		return errShape
 	}
-	d, w := e.d, &e.w
-	w.params = p
-	clear(w.folded)
-	copy(w.bout, p.Bout())
-	return e.each(func(k int, _ *thread) error {
-		n := len(e.threads)
-		from, to := share(d.panels(), k, n)
-		d.packForward(w.input, p.Wx(0), d.Embed, from, to)
-		for l := range w.layers {
-			layer := &w.layers[l]
-			layer.recurrent.pack(d, p.U(l), k, n)
-			if l > 0 {
-				layer.input.pack(d, p.Wx(l), k, n)
-			}
-			if k == 0 {
-				d.padGates(layer.bias, p.B(l))
-			}
-		}
-		from, to = share(d.Skills, k, n)
-		for q := from; q < to; q++ {
-			copy(w.wout[q*d.hp:], p.Wout()[q*d.Hidden:][:d.Hidden])
-		}
-		return nil
-	})
+	e.w.params = p
+	e.w.table.clear()
+	if e.d.hp == e.d.Hidden {
+		e.w.wout = p.Wout()
+	}
+	return e.each(load)
 }
 
-// fold makes the table rows of all interactions of the sequences: each starts at
-// the bias and chains over the embedding.
-func (e *Engine) fold(seqs []kernels.Sequence) error {
-	w := &e.w
-	w.rows = w.rows[:0]
-	for _, s := range seqs {
-		for _, x := range s.In {
-			if !w.folded[x] {
-				w.folded[x] = true
-				w.rows = append(w.rows, x)
-			}
+func load(e *Engine, k int, _ *thread) error {
+	d, w, p, n := e.d, &e.w, e.w.params, len(e.threads)
+	from, to := share(d.panels(), k, n)
+	if !d.Direct() {
+		d.packForward(w.input, p.Wx(0), d.Embed, from, to)
+	}
+	for l := range w.layers {
+		layer := &w.layers[l]
+		layer.recurrent.pack(d, p.U(l), k, n)
+		if l > 0 {
+			layer.input.pack(d, p.Wx(l), k, n)
+		}
+		if k == 0 && len(p.B(l)) > 0 {
+			d.padGates(layer.bias, p.B(l))
 		}
 	}
-	return e.each(func(k int, t *thread) error {
-		from, to := share(len(w.rows), k, len(e.threads))
-		t.fold(w.rows[from:to])
+	if d.hp == d.Hidden {
 		return nil
-	})
+	}
+	from, to = share(d.Skills, k, n)
+	for q := from; q < to; q++ {
+		copy(w.wout[q*d.hp:], p.Wout()[q*d.Hidden:][:d.Hidden])
+	}
+	return nil
 }
 
-func (t *thread) fold(rows []int32) {
+// fold makes the table rows of all interactions of the call's sequences.
+func (e *Engine) fold() error {
+	table := &e.w.table
+	e.fresh = len(table.ids)
+	for _, s := range e.call.seqs {
+		for _, x := range s.In {
+			table.row(x)
+		}
+	}
+	return e.each(fold)
+}
+
+func fold(e *Engine, k int, t *thread) error {
+	from, to := share(len(e.w.table.ids)-e.fresh, k, len(e.threads))
+	if e.d.Direct() {
+		t.copyRows(e.fresh+from, e.fresh+to)
+		return nil
+	}
+	t.fold(e.fresh+from, e.fresh+to)
+	return nil
+}
+
+// copyRows puts a direct table's rows into places from one to another.
+func (t *thread) copyRows(from, to int) {
+	d, w := t.e.d, &t.e.w
+	for ; from < to; from++ {
+		d.padGates(w.table.place(from), w.params.E()[int(w.table.ids[from])*d.Width():])
+	}
+}
+
+// fold fills places from one to another: each row starts at the bias and chains
+// over the embedding.
+func (t *thread) fold(from, to int) {
 	d, w := t.e.d, &t.e.w
 	for k := range t.starts {
 		t.starts[k] = unsafe.Pointer(&w.layers[0].bias[0])
 	}
-	for ; len(rows) > 0; rows = rows[min(slots, len(rows)):] {
-		some := rows[:min(slots, len(rows))]
+	for ; from < to; from += slots {
+		some := w.table.ids[from:min(from+slots, to)]
 		for k, x := range some {
 			copy(t.embed[k*d.Embed:], w.params.E()[int(x)*d.Embed:][:d.Embed])
 		}
 		t.product(product{
-			rows: len(some), k: d.Embed, a: t.embed, aRow: d.Embed, b: w.input, start: &t.starts, c: t.z, cRow: d.gq,
+			rows: len(some), k: d.Embed, a: t.embed, aRow: d.Embed, b: w.input, start: &t.starts,
+			c: w.table.data[from*d.gq:], cRow: d.gq,
 		})
-		for k, x := range some {
-			copy(w.table[int(x)*d.gq:][:d.np], t.z[k*d.gq:])
-		}
 	}
 }

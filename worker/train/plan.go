@@ -23,15 +23,18 @@ func configOf(s wire.TrainSettings, skills int) (dkt.Config, error) {
 		return dkt.Config{}, inputf("train.precision %q: this worker knows fp32", t.Precision)
 	}
 	c := dkt.Config{
-		Shape:   kernels.Shape{Skills: skills, Embed: m.Embed, Hidden: m.Hidden, Layers: m.Layers},
+		Shape:   kernels.Shape{Skills: skills, Embed: int(m.Embed), Hidden: m.Hidden, Layers: m.Layers},
 		Dropout: m.Dropout, Batch: t.Batch, Accumulate: max(t.Accumulate, 1), Epochs: t.Epochs,
-		Rate: dkt.Rate{Base: t.LR}, Clip: t.Clip, Patience: t.Patience, MinDelta: t.MinDelta, Seed: t.Seed,
+		Rate: dkt.Rate{Base: t.LR}, Clip: t.Clip, Patience: t.Patience, MinDelta: t.MinDelta, Seed: t.Seed, Lazy: t.Lazy,
 	}
 	if t.Schedule == "cosine" {
 		c.Rate = dkt.Rate{Base: t.LR, Cosine: true, Min: t.MinLR, Cycle: t.Cycle, Mult: t.CycleMult}
 		if t.Cycle == 0 {
 			c.Rate.Cycle = t.Epochs
 		}
+	}
+	if m.Embed == wire.Direct {
+		c.Shape.Embed = 0
 	}
 	if t.Optimizer == "adamw" {
 		c.Decay = t.WeightDecay
