@@ -12,7 +12,7 @@ FOLD    ?= 1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race cover sim fuzz interop chaos deep bench lint fmt tidy-check check hooks vuln clean
+.PHONY: help build run test unit race cover sim fuzz interop chaos deep bench micro benchcmp bench-peers lint fmt tidy-check check hooks vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -52,8 +52,33 @@ interop: ## tests against outside programs (none yet)
 deep: ## exhaustive 2^32 comparison of the elementary functions' paths
 	COHORT_DEEP=1 $(GO) test -count=1 -timeout 60m -run 'Exhaustive' -v ./kernels/cpu
 
-bench: ## benchmarks in Go's format
+# Where `make bench` keeps its lines, and what `make benchcmp` compares.
+RESULT ?= bench/results/$(shell date +%F)-$(shell hostname -s).txt
+OLD    ?=
+NEW    ?=
+HIDDEN ?= 100,200,256
+COUNT  ?= 5
+LOG    = $(if $(EVENTS),--events $(EVENTS)) $(if $(SPLIT),--split $(SPLIT) --fold $(FOLD))
+
+bench: build ## kernels, training and data plane beside the machine's own limits; kept under bench/results
+	@set -o pipefail; { bin/cohort bench kernels --hidden $(HIDDEN) --count $(COUNT) && \
+	  bin/cohort bench train --hidden $(HIDDEN) --count $(COUNT) $(LOG) && bin/cohort bench data --count $(COUNT); } | tee $(RESULT)
+
+micro: ## Go benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/... ./dkt/... ./coordinator/... ./dataplane/... ./worker/...
+
+benchcmp: ## compare two results: make benchcmp OLD=bench/results/a.txt NEW=bench/results/b.txt
+	@$(TOOL) benchstat $(OLD) $(NEW)
+
+# The competitors, from Debian. OpenBLAS on OpenMP serves PyTorch best: with its
+# own threads beside PyTorch's it takes twice as long, without it twenty times.
+BLAS ?= openmp
+PEERS = python3-torch python3-numpy libopenblas0-$(BLAS) libdnnl-dev g++
+
+bench-peers: build ## race PyTorch and oneDNN on the same batches; installs them (Debian, root)
+	@dpkg -s $(PEERS) > /dev/null 2>&1 || apt-get install -y --no-install-recommends $(PEERS)
+	g++ -O3 -march=native -fopenmp -std=c++17 -o bench/peers/onednn bench/peers/onednn.cpp -ldnnl
+	@LD_LIBRARY_PATH=/usr/lib/$$(uname -m)-linux-gnu/openblas-$(BLAS) bin/cohort bench peers --count $(COUNT) $(LOG)
 
 lint: ## golangci-lint, pinned in .ci/tools.mod
 	$(TOOL) golangci-lint run

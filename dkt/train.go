@@ -173,18 +173,23 @@ func (t *trainer) update() error {
 	if t.c.Clip > 0 {
 		clip(t.grad.Data, t.c.Clip)
 	}
-	rate := t.c.Rate.At(st.Epoch)
-	st.Power1 = float64(st.Power1 * beta1)
-	st.Power2 = float64(st.Power2 * beta2)
-	a := kernels.AdamStep{
-		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
-		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),
-		Decay: float32(rate * t.c.Decay),
-	}
+	a := st.NextAdam(t.c)
 	if !t.c.Lazy {
 		return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad.Data, a)
 	}
 	return t.updateRows(a)
+}
+
+// NextAdam moves on to the scalars of the next update.
+func (st *State) NextAdam(c Config) kernels.AdamStep {
+	rate := c.Rate.At(st.Epoch)
+	st.Power1 = float64(st.Power1 * beta1)
+	st.Power2 = float64(st.Power2 * beta2)
+	return kernels.AdamStep{
+		Beta1: beta1, Beta2: beta2, Epsilon: epsilon,
+		Rate: float32(rate / (1 - st.Power1)), Root: float32(1 / math.Sqrt(1-st.Power2)),
+		Decay: float32(rate * c.Decay),
+	}
 }
 
 // updateRows is lazy Adam: all of the LSTM, and the rows of embedding and head
