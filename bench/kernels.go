@@ -56,7 +56,7 @@ type stepper struct {
 	seqs    []kernels.Sequence
 	answers int
 	params  *kernels.Params
-	grad    []float32
+	grad    kernels.Gradient
 	m, v    []float32
 	sums    *kernels.Sums
 	derived kernels.Derived
@@ -70,7 +70,7 @@ func newStepper(l Load, path cpu.Path, threads int) (*stepper, error) {
 	}
 	n := l.Shape.ParamCount()
 	s := &stepper{
-		load: l, engine: e, seqs: l.sequences(l.Batch), params: kernels.InitParams(l.Shape, 1), grad: make([]float32, n),
+		load: l, engine: e, seqs: l.sequences(l.Batch), params: kernels.InitParams(l.Shape, 1),
 		m: make([]float32, n), v: make([]float32, n), sums: &kernels.Sums{Shape: l.Shape},
 	}
 	s.answers = answers(s.seqs)
@@ -105,11 +105,11 @@ func (s *stepper) derive() error {
 	if err := s.engine.DeriveShare(s.params, s.sums, 0, 1, &s.derived); err != nil {
 		return err
 	}
-	return s.engine.Mean(s.sums, &s.derived, s.grad)
+	return s.engine.Mean(s.sums, &s.derived, &s.grad)
 }
 
 func (s *stepper) adam() error {
-	return s.engine.Adam(s.params.Data, s.m, s.v, s.grad, kernels.AdamStep{Beta1: 0.9, Beta2: 0.999, Rate: 1e-6, Root: 3, Epsilon: 1e-8})
+	return s.engine.Adam(s.params.Data, s.m, s.v, &s.grad, kernels.AdamStep{Beta1: 0.9, Beta2: 0.999, Rate: 1e-6, Root: 3, Epsilon: 1e-8}, false)
 }
 
 func (s *stepper) peak(context.Context) ([]Metric, error) {
@@ -118,7 +118,7 @@ func (s *stepper) peak(context.Context) ([]Metric, error) {
 
 func (s *stepper) scenarios(path cpu.Path, threads int) []Scenario {
 	work := flop(s.load.Shape, s.answers)
-	adam := 28 * float64(len(s.grad)) // bytes: four vectors read, three written
+	adam := 28 * float64(len(s.m)) // bytes: four vectors read, three written
 	of := func(phase string, flop, bytes float64, f func() error) Scenario {
 		name := fmt.Sprintf("Kernels/%s/%s/path=%s-%d", phase, s.load.Name, path, threads)
 		return Scenario{Name: name, Run: func(context.Context) ([]Metric, error) { return s.measure(flop, bytes, f) }}

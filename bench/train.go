@@ -141,16 +141,12 @@ func (c *clocked) DeriveShare(p *kernels.Params, g *kernels.Sums, rank, size int
 	return c.note("derive", func() error { return c.Backend.DeriveShare(p, g, rank, size, d) })
 }
 
-func (c *clocked) Mean(g *kernels.Sums, d *kernels.Derived, out []float32) error {
+func (c *clocked) Mean(g *kernels.Sums, d *kernels.Derived, out *kernels.Gradient) error {
 	return c.note("derive", func() error { return c.Backend.Mean(g, d, out) })
 }
 
-func (c *clocked) Adam(theta, m, v, grad []float32, a kernels.AdamStep) error {
-	return c.note("adam", func() error { return c.Backend.Adam(theta, m, v, grad, a) })
-}
-
-func (c *clocked) AdamRows(theta, m, v, grad []float32, width int, ids []int32, a kernels.AdamStep) error {
-	return c.note("adam", func() error { return c.Backend.AdamRows(theta, m, v, grad, width, ids, a) })
+func (c *clocked) Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, lazy bool) error {
+	return c.note("adam", func() error { return c.Backend.Adam(theta, m, v, grad, a, lazy) })
 }
 
 // silent hears nothing.

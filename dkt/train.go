@@ -17,9 +17,8 @@ type Backend interface {
 	Gradients(seqs []kernels.Sequence, d kernels.Dropout, g *kernels.Sums) error
 	Logits(seqs []kernels.Sequence, z [][]float32) error
 	DeriveShare(p *kernels.Params, g *kernels.Sums, rank, size int, d *kernels.Derived) error
-	Mean(g *kernels.Sums, d *kernels.Derived, out []float32) error
-	Adam(theta, m, v, grad []float32, a kernels.AdamStep) error
-	AdamRows(theta, m, v, grad []float32, width int, ids []int32, a kernels.AdamStep) error
+	Mean(g *kernels.Sums, d *kernels.Derived, out *kernels.Gradient) error
+	Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, lazy bool) error
 }
 
 // Reducer sums a vector over all members of the round, in place, exactly.
@@ -54,7 +53,7 @@ func Train(ctx context.Context, c Config, d Data, b Backend, seat Seat, r Reduce
 	}
 	t := &trainer{
 		c: c, d: d, b: b, seat: seat, r: r, st: st, o: o,
-		sums: &kernels.Sums{Shape: c.Shape}, grad: kernels.NewParams(c.Shape),
+		sums: &kernels.Sums{Shape: c.Shape},
 	}
 	for !st.Done {
 		if err := t.epoch(ctx); err != nil {
@@ -75,7 +74,7 @@ type trainer struct {
 
 	sums    *kernels.Sums
 	derived kernels.Derived
-	grad    *kernels.Params // zero where nothing occurs in the step
+	grad    kernels.Gradient
 	dealer  kernels.Dealer
 	drawn   []kernels.Sequence // of the step
 	part    []kernels.Sequence // of this member
@@ -121,7 +120,6 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 	if err := t.update(); err != nil {
 		return err
 	}
-	t.forget()
 	counts := t.sums.Counters()
 	answers, loss := counts[kernels.CountAnswers], counts[kernels.CountLoss]
 	t.st.Answers += answers
@@ -164,20 +162,16 @@ func (t *trainer) derive(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.b.Mean(t.sums, &t.derived, t.grad.Data)
+	return t.b.Mean(t.sums, &t.derived, &t.grad)
 }
 
 // update clips the gradient and applies Adam.
 func (t *trainer) update() error {
-	st := t.st
 	if t.c.Clip > 0 {
-		clip(t.grad.Data, t.c.Clip)
+		clip(&t.grad, t.c.Clip)
 	}
-	a := st.NextAdam(t.c)
-	if !t.c.Lazy {
-		return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, t.grad.Data, a)
-	}
-	return t.updateRows(a)
+	st := t.st
+	return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, &t.grad, st.NextAdam(t.c), t.c.Lazy)
 }
 
 // NextAdam moves on to the scalars of the next update.
@@ -192,55 +186,31 @@ func (st *State) NextAdam(c Config) kernels.AdamStep {
 	}
 }
 
-// updateRows is lazy Adam: all of the LSTM, and the rows of embedding and head
-// that occur in the step.
-func (t *trainer) updateRows(a kernels.AdamStep) error {
-	s, st := t.c.Shape, t.st
-	m, v := kernels.Params{Shape: s, Data: st.Moment1}, kernels.Params{Shape: s, Data: st.Moment2}
-	if err := t.b.Adam(st.Params.LSTM(), m.LSTM(), v.LSTM(), t.grad.LSTM(), a); err != nil {
-		return err
-	}
-	err := t.b.AdamRows(st.Params.E(), m.E(), v.E(), t.grad.E(), s.RowWidth(), t.sums.Rows, a)
-	if err != nil {
-		return err
-	}
-	if err := t.b.AdamRows(st.Params.Wout(), m.Wout(), v.Wout(), t.grad.Wout(), s.Hidden, t.sums.Asked, a); err != nil {
-		return err
-	}
-	return t.b.AdamRows(st.Params.Bout(), m.Bout(), v.Bout(), t.grad.Bout(), 1, t.sums.Asked, a)
-}
-
-// forget zeroes the gradient's rows that the step wrote.
-func (t *trainer) forget() {
-	s := t.c.Shape
-	for _, x := range t.sums.Rows {
-		clear(t.grad.E()[int(x)*s.RowWidth():][:s.RowWidth()])
-	}
-	for _, q := range t.sums.Asked {
-		clear(t.grad.Wout()[int(q)*s.Hidden:][:s.Hidden])
-		t.grad.Bout()[q] = 0
-	}
-}
-
 // clip scales grad to the norm limit when it is longer: float64 squares, chains
-// over 256 entries, blocks ascending.
-func clip(grad []float32, limit float64) {
+// over 256 entries of the whole vector, blocks ascending. What grad lacks is zero
+// and adds nothing.
+func clip(grad *kernels.Gradient, limit float64) {
 	const block = 256
-	total := 0.0
-	for at := 0; at < len(grad); at += block {
-		sum := 0.0
-		for _, g := range grad[at:min(at+block, len(grad))] {
-			sum += float64(float64(g) * float64(g))
+	total, sum, now := 0.0, 0.0, 0
+	for at, part := range grad.Spans() {
+		for len(part) > 0 {
+			if at/block != now {
+				total, sum, now = total+sum, 0, at/block
+			}
+			n := min(len(part), block-at%block)
+			for _, g := range part[:n] {
+				sum += float64(float64(g) * float64(g))
+			}
+			at, part = at+n, part[n:]
 		}
-		total += sum
 	}
-	norm := math.Sqrt(total)
+	norm := math.Sqrt(total + sum)
 	if !(norm > limit) {
 		return
 	}
 	scale := float32(limit / norm)
-	for k := range grad {
-		grad[k] *= scale
+	for k := range grad.Data {
+		grad.Data[k] *= scale
 	}
 }
 

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 
 	"cohort/kernels"
@@ -17,8 +18,8 @@ type deriving struct {
 	input []float32       // layer 0's input weights, packed for backward
 	sums  []int64         // of dWx(0), [panels][E][columns]
 	width int             // of a row of dE
-	whole kernels.Derived // for Derive
-	mean  kernels.Params  // where Mean writes
+	whole kernels.Derived // for Derive, like the next
+	flat  kernels.Gradient
 	scale float64
 }
 
@@ -36,10 +37,20 @@ func newDeriving(d dims) deriving {
 // from the table's (../DESIGN.md). p are the step's parameters. Rows of out
 // that have no place in g are left alone.
 func (e *Engine) Derive(p *kernels.Params, g *kernels.Sums, out []float32) error {
-	if err := e.DeriveShare(p, g, 0, 1, &e.derive.whole); err != nil {
+	v := &e.derive
+	if len(out) != e.d.ParamCount() {
+		return errShape
+	}
+	if err := e.DeriveShare(p, g, 0, 1, &v.whole); err != nil {
 		return err
 	}
-	return e.Mean(g, &e.derive.whole, out)
+	if err := e.Mean(g, &v.whole, &v.flat); err != nil {
+		return err
+	}
+	for at, part := range v.flat.Spans() {
+		copy(out[at:], part)
+	}
+	return nil
 }
 
 // DeriveShare sets to to the share of member rank of size of what follows from
@@ -174,79 +185,60 @@ func putInputs(e *Engine, k int, _ *thread) error {
 	return nil
 }
 
-// Mean turns a step's reduced sums and what derives from them into the mean
-// gradient in the order of Params. Rows of out that have no place in g are left
-// alone.
-func (e *Engine) Mean(g *kernels.Sums, derived *kernels.Derived, out []float32) error {
-	d, v := e.d, &e.derive
-	if g.Shape != d.Shape || len(g.Data) != g.Len() || len(out) != d.ParamCount() ||
-		derived.Shape != d.Shape || derived.Rows != len(g.Rows) || len(derived.Data) != derived.Len() {
+// Mean sets out to the mean gradient of a step's reduced sums and of what
+// derives from them.
+func (e *Engine) Mean(g *kernels.Sums, derived *kernels.Derived, out *kernels.Gradient) error {
+	if g.Shape != e.d.Shape || len(g.Data) != g.Len() ||
+		derived.Shape != e.d.Shape || derived.Rows != len(g.Rows) || len(derived.Data) != derived.Len() {
 		return errShape
 	}
-	v.mean, v.scale = kernels.Params{Shape: d.Shape, Data: out}, kernels.Scale(g.Counters()[kernels.CountAnswers])
-	e.call = call{sums: g, derived: derived}
+	out.Reset(g)
+	e.derive.scale = kernels.Scale(g.Counters()[kernels.CountAnswers])
+	e.call = call{sums: g, derived: derived, gradient: out}
 	return e.each(mean)
 }
 
 func mean(e *Engine, k int, _ *thread) error {
-	d, v, g, derived := e.d, &e.derive, e.call.sums, e.call.derived
-	out, n := &v.mean, len(e.threads)
+	d, v, g, out := e.d, &e.derive, e.call.sums, e.call.gradient
 	rows := g.T()
 	if !d.Direct() {
-		rows = derived.E()
+		rows = e.call.derived.E()
 	}
-	if err := v.putRows(e, "E", out.E(), rows, g.Rows, d.RowWidth(), k); err != nil {
+	if err := v.put(e, "E", out.E(), rows, k); err != nil {
 		return err
 	}
-	if !d.Direct() {
-		if err := v.put(e, "Wx", out.Wx(0), derived.Wx(), k, n); err != nil {
-			return err
-		}
-		if err := v.put(e, "B", out.B(0), derived.B(), k, n); err != nil {
-			return err
-		}
+	left := out.LSTM()
+	next := func(name string, from []int64) error {
+		to := left[:len(from)]
+		left = left[len(from):]
+		return v.put(e, name, to, from, k)
 	}
 	for l := range d.Layers {
-		if err := v.layer(e, l, k, n); err != nil {
+		if err := v.layer(g, e.call.derived, l, next); err != nil {
 			return err
 		}
 	}
-	if err := v.putRows(e, "Wout", out.Wout(), g.Wout(), g.Asked, d.Hidden, k); err != nil {
+	if err := v.put(e, "Wout", out.Wout(), g.Wout(), k); err != nil {
 		return err
 	}
-	return v.putRows(e, "Bout", out.Bout(), g.Bout(), g.Asked, 1, k)
+	return v.put(e, "Bout", out.Bout(), g.Bout(), k)
 }
 
-func (v *deriving) layer(e *Engine, l, k, n int) error {
-	g, out := e.call.sums, &v.mean
-	if err := v.put(e, "U", out.U(l), g.U(l), k, n); err != nil || l == 0 {
-		return err
+// layer puts a layer's tensors in the order of Params.
+func (v *deriving) layer(g *kernels.Sums, derived *kernels.Derived, l int, next func(string, []int64) error) error {
+	switch {
+	case l > 0:
+		return errors.Join(next("Wx", g.Wx(l)), next("U", g.U(l)), next("B", g.B(l)))
+	case g.Shape.Direct():
+		return next("U", g.U(l))
 	}
-	if err := v.put(e, "Wx", out.Wx(l), g.Wx(l), k, n); err != nil {
-		return err
-	}
-	return v.put(e, "B", out.B(l), g.B(l), k, n)
+	return errors.Join(next("Wx", derived.Wx()), next("U", g.U(l)), next("B", derived.B()))
 }
 
-// put is the mean of the kth of n shares of a tensor.
-func (v *deriving) put(e *Engine, name string, to []float32, from []int64, k, n int) error {
-	first, last := share(len(to), k, n)
-	return v.convert(e, name, to[first:last], from[first:last])
-}
-
-// putRows is that of the kth share of rows that have a place, each to its id.
-func (v *deriving) putRows(e *Engine, name string, to []float32, from []int64, ids []int32, width, k int) error {
-	first, last := share(len(ids), k, len(e.threads))
-	for at := first; at < last; at++ {
-		if err := v.convert(e, name, to[int(ids[at])*width:][:width], from[at*width:][:width]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (v *deriving) convert(e *Engine, name string, to []float32, from []int64) error {
-	if !e.ops.mean(to, from, v.scale) {
+// put is the mean of thread k's share of a tensor.
+func (v *deriving) put(e *Engine, name string, to []float32, from []int64, k int) error {
+	first, last := share(len(to), k, len(e.threads))
+	if !e.ops.mean(to[first:last], from[first:last], v.scale) {
 		return &kernels.NonFiniteError{Tensor: "the gradient of " + name, Step: -1}
 	}
 	return nil

@@ -64,6 +64,7 @@ type Engine struct {
 	threads []*thread
 	parts   [][]int // sequences of each thread, longest first
 	dealer  kernels.Dealer
+	zeros   []float32 // at least a row of a table
 	fresh   int       // first place of the table that a call folds
 	places  [2]places // of interactions and skills, to check sums
 	derive  deriving
@@ -73,16 +74,16 @@ type Engine struct {
 
 // call is what a method was given, for its phases.
 type call struct {
-	seqs           []kernels.Sequence
-	drop           kernels.Dropout
-	logits         [][]float32
-	sums           *kernels.Sums
-	derived        *kernels.Derived
-	params         *kernels.Params
-	theta, m, v, g []float32
-	adam           adamScalars
-	width          int
-	ids            []int32
+	seqs     []kernels.Sequence
+	drop     kernels.Dropout
+	logits   [][]float32
+	sums     *kernels.Sums
+	derived  *kernels.Derived
+	params   *kernels.Params
+	gradient *kernels.Gradient
+	state    [3]kernels.Params // theta, m, v
+	lazy     bool
+	adam     adamScalars
 }
 
 // New returns an engine for models of the shape.
@@ -103,6 +104,7 @@ func New(s kernels.Shape, o Options) (*Engine, error) {
 		e.threads = append(e.threads, newThread(e))
 	}
 	e.derive = newDeriving(e.d)
+	e.zeros = make([]float32, max(1<<12, s.RowWidth(), s.Hidden))
 	e.places = [2]places{newPlaces(s.Rows()), newPlaces(s.Skills)}
 	e.crew.hire(e)
 	return e, nil

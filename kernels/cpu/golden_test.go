@@ -95,7 +95,7 @@ func train(t *testing.T, c goldenCase, members int, o cpu.Options) []string {
 			}
 		}
 		ok(t, e.Derive(p, sums, grad))
-		ok(t, e.Adam(p.Data, m, v, grad, adam))
+		ok(t, e.Adam(p.Data, m, v, whole(c.shape, grad), adam, false))
 		note(fmt.Sprintf("sums%d", step+1), digest(sums.Data))
 		note(fmt.Sprintf("gradient%d", step+1), digest(grad))
 	}
@@ -114,6 +114,14 @@ func train(t *testing.T, c goldenCase, members int, o cpu.Options) []string {
 	}
 	note("logits", digest(z))
 	return lines
+}
+
+// whole is a gradient that lacks nothing.
+func whole(s kernels.Shape, data []float32) *kernels.Gradient {
+	g := &kernels.Gradient{}
+	g.Reset(kernels.NewSums(s))
+	g.Data = data
+	return g
 }
 
 func open(t *testing.T, s kernels.Shape, o cpu.Options) *cpu.Engine {

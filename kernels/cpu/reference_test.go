@@ -209,9 +209,10 @@ func checkLogits(t *testing.T, s kernels.Shape) {
 
 // Adam against the textbook in float64, from the same gradients.
 func TestAdamIsTheTextbooks(t *testing.T) {
-	const n, rate, beta1, beta2, epsilon, decay = 23, 0.01, 0.9, 0.999, 1e-8, 0.1
+	const n, rate, beta1, beta2, epsilon, decay = 28, 0.01, 0.9, 0.999, 1e-8, 0.1
 	for _, path := range cpu.Paths() {
-		e := open(t, kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1}, cpu.Options{Path: path})
+		s := kernels.Shape{Skills: 4, Embed: 1, Hidden: 1, Layers: 1}
+		e := open(t, s, cpu.Options{Path: path})
 		theta, m, v, grad := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 		want, m64, v64 := make([]float64, n), make([]float64, n), make([]float64, n)
 		for k := range theta {
@@ -228,10 +229,10 @@ func TestAdamIsTheTextbooks(t *testing.T) {
 				want[k] -= rate * decay * want[k]
 				want[k] -= rate * (m64[k] / c1) / (math.Sqrt(v64[k]/c2) + epsilon)
 			}
-			ok(t, e.Adam(theta, m, v, grad, kernels.AdamStep{
+			ok(t, e.Adam(theta, m, v, whole(s, grad), kernels.AdamStep{
 				Beta1: beta1, Beta2: beta2, Rate: float32(rate / c1), Root: float32(1 / math.Sqrt(c2)),
 				Epsilon: epsilon, Decay: rate * decay,
-			}))
+			}, false))
 		}
 		for k := range theta {
 			if math.Abs(float64(theta[k])-want[k]) > 2e-5 {
@@ -244,8 +245,9 @@ func TestAdamIsTheTextbooks(t *testing.T) {
 // Moments that nothing feeds die before they become subnormal.
 func TestAdamForgetsTinyMoments(t *testing.T) {
 	for _, path := range cpu.Paths() {
-		e := open(t, kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1}, cpu.Options{Path: path})
-		const n = 17
+		s := kernels.Shape{Skills: 2, Embed: 1, Hidden: 1, Layers: 1}
+		e := open(t, s, cpu.Options{Path: path})
+		const n = 20
 		theta, m, v, grad := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 		for k := range m {
 			m[k], v[k] = 0x1p-100, 0x1p-120
@@ -253,7 +255,7 @@ func TestAdamForgetsTinyMoments(t *testing.T) {
 				m[k], v[k] = -0x1.8p-100, 0x1.8p-120
 			}
 		}
-		ok(t, e.Adam(theta, m, v, grad, kernels.AdamStep{Beta1: 0.75, Beta2: 0.75, Rate: 1, Root: 1, Epsilon: 1}))
+		ok(t, e.Adam(theta, m, v, whole(s, grad), kernels.AdamStep{Beta1: 0.75, Beta2: 0.75, Rate: 1, Root: 1, Epsilon: 1}, false))
 		for k := range m {
 			wantM, wantV := float32(0), float32(0)
 			if k%2 == 1 {

@@ -18,7 +18,7 @@ func TestAStepAllocatesNothing(t *testing.T) {
 		}
 		defer e.Close() //nolint:errcheck // always nil
 		seqs := sequences(rand.New(rand.NewPCG(3, 3)), s, 40, 30)
-		p, grad := kernels.InitParams(s, 1), kernels.NewParams(s)
+		p, grad := kernels.InitParams(s, 1), &kernels.Gradient{}
 		m, v := make([]float32, len(p.Data)), make([]float32, len(p.Data))
 		g, d := &kernels.Sums{Shape: s}, &kernels.Derived{}
 		var fault error
@@ -32,10 +32,10 @@ func TestAStepAllocatesNothing(t *testing.T) {
 			note(e.Load(p))
 			note(e.Gradients(seqs, kernels.Dropout{Rate: 0.1}, g))
 			note(e.DeriveShare(p, g, 0, 1, d))
-			note(e.Mean(g, d, grad.Data))
+			note(e.Mean(g, d, grad))
 			a := kernels.AdamStep{Beta1: 0.9, Beta2: 0.99, Rate: 1e-3, Root: 1, Epsilon: 1e-8}
-			note(e.Adam(p.Data, m, v, grad.Data, a))
-			note(e.AdamRows(p.E(), m, v, grad.E(), s.RowWidth(), g.Rows, a))
+			note(e.Adam(p.Data, m, v, grad, a, false))
+			note(e.Adam(p.Data, m, v, grad, a, true))
 		})
 		if fault != nil {
 			t.Fatal(fault)

@@ -17,7 +17,7 @@ import (
 // result is all that an engine computes from a step.
 type result struct {
 	sums   *kernels.Sums
-	grad   []float32
+	grad   kernels.Gradient
 	theta  []float32
 	m, v   []float32
 	logits [][]float32
@@ -32,7 +32,7 @@ func step(t rapid.TB, p *kernels.Params, seqs []kernels.Sequence, d kernels.Drop
 	}
 	n := p.Shape.ParamCount()
 	r := result{
-		sums: kernels.NewSums(p.Shape), grad: make([]float32, n), theta: slices.Clone(p.Data),
+		sums: kernels.NewSums(p.Shape), theta: slices.Clone(p.Data),
 		m: make([]float32, n), v: make([]float32, n), logits: make([][]float32, len(seqs)),
 	}
 	for k, s := range seqs {
@@ -47,11 +47,13 @@ func step(t rapid.TB, p *kernels.Params, seqs []kernels.Sequence, d kernels.Drop
 	check(e.Load(p))
 	check(e.Gradients(seqs, d, r.sums))
 	check(e.Logits(seqs, r.logits))
-	check(e.Derive(p, r.sums, r.grad))
+	var derived kernels.Derived
+	check(e.DeriveShare(p, r.sums, 0, 1, &derived))
+	check(e.Mean(r.sums, &derived, &r.grad))
 	for range 3 {
-		check(e.Adam(r.theta, r.m, r.v, r.grad, kernels.AdamStep{
+		check(e.Adam(r.theta, r.m, r.v, &r.grad, kernels.AdamStep{
 			Beta1: 0.9, Beta2: 0.999, Rate: 0.01, Root: 3, Epsilon: 1e-8, Decay: 0.001,
-		}))
+		}, len(seqs)%2 == 0))
 	}
 	check(e.Close())
 	return r
@@ -64,7 +66,7 @@ func compare(t rapid.TB, what string, want, got result) {
 		t.Fatalf("%s: sum %d is %d, portable %d", what, k, got.sums.Data[k], want.sums.Data[k])
 	}
 	for name, pair := range map[string][2][]float32{
-		"gradient": {want.grad, got.grad}, "weight": {want.theta, got.theta},
+		"gradient": {want.grad.Data, got.grad.Data}, "weight": {want.theta, got.theta},
 		"moment 1": {want.m, got.m}, "moment 2": {want.v, got.v},
 	} {
 		if k, ok := differ(pair[0], pair[1]); !ok {
