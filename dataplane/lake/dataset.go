@@ -19,37 +19,6 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 )
 
-// Events collects events. Equal texts are kept once, so that a row costs about
-// a hundred bytes; all rows are held until the dataset is written.
-type Events struct {
-	rows  []dataplane.Event
-	texts map[string]string
-}
-
-// NewEvents returns an empty collection.
-func NewEvents() *Events { return &Events{texts: map[string]string{}} }
-
-// Add takes an event.
-func (e *Events) Add(v dataplane.Event) error {
-	if v.Student == "" || len(v.Student) > dataplane.MaxStudent {
-		return fmt.Errorf("a masked student id of %d bytes", len(v.Student))
-	}
-	v.Student, v.Item, v.Skill = e.text(v.Student), e.text(v.Item), e.text(v.Skill)
-	e.rows = append(e.rows, v)
-	return nil
-}
-
-func (e *Events) text(s string) string {
-	if kept, ok := e.texts[s]; ok {
-		return kept
-	}
-	e.texts[s] = s
-	return s
-}
-
-// Len is the number of events.
-func (e *Events) Len() int { return len(e.rows) }
-
 // Manifest is a dataset's; the hash of its JSON is the dataset's ID. It names
 // nothing but content, so the same events under the same key have one ID.
 type Manifest struct {
@@ -71,16 +40,11 @@ type Part struct {
 // WriteDataset stores events as Parquet, part = hash(student) mod Parts, in
 // canonical order: the order they came in leaves no trace.
 func WriteDataset(ctx context.Context, b Blobs, ev *Events, mask string) (m *Manifest, id string, err error) {
-	parts := make([][]dataplane.Event, dataplane.Parts)
-	skills, students := map[string]bool{}, map[string]bool{}
-	for _, e := range ev.rows {
-		k := dataplane.StudentShard(e.Student, dataplane.Parts)
-		parts[k] = append(parts[k], e)
-		skills[e.Skill] = true
-		students[e.Student] = true
+	m = &Manifest{
+		Version: manifestVersion, Mask: mask, Events: int64(ev.n), Students: int64(len(ev.students.texts)), Skills: ev.skillNames(),
 	}
-	m = &Manifest{Version: manifestVersion, Mask: mask, Events: int64(len(ev.rows)), Students: int64(len(students)), Skills: sorted(skills)}
-	for _, rows := range parts {
+	for k := range ev.parts {
+		rows := ev.part(k)
 		p := Part{Events: int64(len(rows))}
 		if len(rows) > 0 {
 			slices.SortFunc(rows, dataplane.Compare)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -44,10 +45,11 @@ const (
 	First   = "first"   // one answer, under the first row's skill
 )
 
-// named is a student's history before skills have ids.
-type named struct {
-	skill   []string
-	correct []uint8
+// raw is a dataset's histories before skills have their ids: those are numbers
+// of names.
+type raw struct {
+	skills   names
+	students map[string]*dataplane.History
 }
 
 // WriteShards turns a dataset into shards: rows merged by multiSkill, students
@@ -60,19 +62,14 @@ func WriteShards(ctx context.Context, b Blobs, dataset, multiSkill string, shard
 	if err != nil {
 		return nil, "", err
 	}
-	students, err := histories(ctx, b, dataset, multiSkill)
+	r, err := histories(ctx, b, dataset, multiSkill)
 	if err != nil {
 		return nil, "", err
 	}
-	s = &ShardSet{Version: manifestVersion, Dataset: dataset, Mask: m.Mask, MultiSkill: multiSkill, Students: int64(len(students))}
-	skills := map[string]bool{}
-	for _, h := range students {
-		for _, k := range h.skill {
-			skills[k] = true
-		}
-	}
-	s.Skills = sorted(skills)
-	for _, part := range deal(students, s.Skills, shards) {
+	s = &ShardSet{Version: manifestVersion, Dataset: dataset, Mask: m.Mask, MultiSkill: multiSkill, Students: int64(len(r.students))}
+	s.Skills = slices.Clone(r.skills.texts)
+	slices.SortFunc(s.Skills, dataplane.Shortlex)
+	for _, part := range r.deal(s.Skills, shards) {
 		info, err := writeShard(ctx, b, part)
 		if err != nil {
 			return nil, "", err
@@ -85,21 +82,16 @@ func WriteShards(ctx context.Context, b Blobs, dataset, multiSkill string, shard
 }
 
 // deal gives skills their ids and students their shard, in order of student.
-func deal(students map[string]*named, skills []string, shards int) [][]dataplane.History {
-	ids := map[string]int32{}
+func (r *raw) deal(skills []string, shards int) [][]dataplane.History {
+	ids := make([]int32, len(skills))
 	for k, name := range skills {
-		ids[name] = int32(k)
+		ids[r.skills.numbers[name]] = int32(k)
 	}
-	order := make([]string, 0, len(students))
-	for student := range students {
-		order = append(order, student)
-	}
-	slices.Sort(order)
 	parts := make([][]dataplane.History, shards)
-	for _, student := range order {
-		h := dataplane.History{Student: student, Correct: students[student].correct}
-		for _, name := range students[student].skill {
-			h.Skill = append(h.Skill, ids[name])
+	for _, student := range slices.Sorted(maps.Keys(r.students)) {
+		h := *r.students[student]
+		for k, n := range h.Skill {
+			h.Skill[k] = ids[n]
 		}
 		k := dataplane.StudentShard(student, shards)
 		parts[k] = append(parts[k], h)
@@ -141,26 +133,16 @@ func (s ShardInfo) Cut(all []byte) ([][]byte, error) {
 }
 
 // histories merges a dataset's rows into answers, student by student.
-func histories(ctx context.Context, b Blobs, dataset, multiSkill string) (map[string]*named, error) {
+func histories(ctx context.Context, b Blobs, dataset, multiSkill string) (*raw, error) {
 	if multiSkill != Combine && multiSkill != Repeat && multiSkill != First {
 		return nil, fmt.Errorf("multi_skill %q is unknown, want combine, repeat or first", multiSkill)
 	}
-	students := map[string]*named{}
+	all := &raw{students: map[string]*dataplane.History{}}
 	var run []dataplane.Event // rows of one answer
 	end := func() {
-		if len(run) == 0 {
-			return
+		if len(run) > 0 {
+			all.add(run[0].Student, mergeSkills(run, multiSkill), run[0].Correct)
 		}
-		h := students[run[0].Student]
-		if h == nil {
-			h = &named{}
-			students[run[0].Student] = h
-		}
-		right := uint8(0)
-		if run[0].Correct {
-			right = 1
-		}
-		h.skill, h.correct = append(h.skill, mergeSkills(run, multiSkill)), append(h.correct, right)
 		run = run[:0]
 	}
 	err := ReadEvents(ctx, b, dataset, func(e dataplane.Event) error {
@@ -171,7 +153,20 @@ func histories(ctx context.Context, b Blobs, dataset, multiSkill string) (map[st
 		return nil
 	})
 	end()
-	return students, err
+	return all, err
+}
+
+func (r *raw) add(student, skill string, correct bool) {
+	h := r.students[student]
+	if h == nil {
+		h = &dataplane.History{Student: strings.Clone(student)} // not a piece of a batch
+		r.students[h.Student] = h
+	}
+	right := uint8(0)
+	if correct {
+		right = 1
+	}
+	h.Skill, h.Correct = append(h.Skill, int32(r.skills.number(skill))), append(h.Correct, right)
 }
 
 // sameAnswer reports whether e is one more skill of the answer in run: the same

@@ -54,6 +54,7 @@ func (s *Set) cut(h dataplane.History, window, skills int) error {
 			break
 		}
 		q := kernels.Sequence{ID: uint32(len(s.Seqs)), Ask: h.Skill[at+1 : end], Right: h.Correct[at+1 : end]}
+		q.In = make([]int32, 0, end-1-at)
 		for k := at; k < end; k++ {
 			if h.Skill[k] < 0 || int(h.Skill[k]) >= skills {
 				return fmt.Errorf("student %s: skill %d of %d", h.Student, h.Skill[k], skills)
