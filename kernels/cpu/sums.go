@@ -88,25 +88,31 @@ func totalRows(e *Engine, k int) {
 	d, g := e.d, e.call.sums
 	first, last := share(len(g.Rows), k, len(e.threads))
 	for at := first; at < last; at++ {
-		to := g.T()[at*d.Width():][:d.Width()]
-		clear(to)
+		to, fresh := g.T()[at*d.Width():][:d.Width()], true
 		for _, t := range e.threads {
 			if from := t.sums.table.find(g.Rows[at]); from >= 0 {
-				d.addRow(to, t.sums.table.place(from))
+				d.addRow(to, t.sums.table.place(from), fresh)
+				fresh = false
 			}
+		}
+		if fresh {
+			clear(to)
 		}
 	}
 	first, last = share(len(g.Asked), k, len(e.threads))
 	for at := first; at < last; at++ {
-		to := g.Wout()[at*d.Hidden:][:d.Hidden]
-		clear(to)
-		g.Bout()[at] = 0
+		to, bias, fresh := g.Wout()[at*d.Hidden:][:d.Hidden], g.Bout()[at:at+1], true
 		for _, t := range e.threads {
 			if from := t.sums.head.find(g.Asked[at]); from >= 0 {
 				row := t.sums.head.place(from)
-				addSettled(to, row)
-				addSettled(g.Bout()[at:at+1], row[d.hp:])
+				addSettled(to, row, fresh)
+				addSettled(bias, row[d.hp:], fresh)
+				fresh = false
 			}
+		}
+		if fresh {
+			clear(to)
+			clear(bias)
 		}
 	}
 }
@@ -124,17 +130,17 @@ func (s *sums) addTo(g *kernels.Sums, k, n int) {
 		return
 	}
 	for l := 1; l < d.Layers; l++ {
-		d.addRow(g.B(l), s.layers[l].bias)
+		d.addRow(g.B(l), s.layers[l].bias, false)
 	}
 	for c, v := range s.counts {
 		g.Counters()[c] += v
 	}
 }
 
-// addRow adds a row of np to one of 4H.
-func (d dims) addRow(to, from []int64) {
+// addRow adds a row of np to one of 4H, which may be fresh.
+func (d dims) addRow(to, from []int64, fresh bool) {
 	for g := range kernels.Gates {
-		addSettled(to[g*d.Hidden:][:d.Hidden], from[g*d.hp:])
+		addSettled(to[g*d.Hidden:][:d.Hidden], from[g*d.hp:], fresh)
 	}
 }
 
@@ -146,16 +152,25 @@ func (d dims) addPanels(rows int, to, from []int64, k, n int) {
 		for at := 0; at < d.np; at += 8 {
 			if u := at % d.hp; u < d.Hidden {
 				row := to[r*d.Width()+at/d.hp*d.Hidden+u:][:min(8, d.Hidden-u)]
-				addSettled(row, from[(at/c*rows+r)*c+at%c:])
+				addSettled(row, from[(at/c*rows+r)*c+at%c:], false)
 			}
 		}
 	}
 }
 
-// addSettled adds entries as they leave a thread.
-func addSettled(to, from []int64) {
-	for k := range to {
-		to[k] += settle(from[k])
+// addSettled adds entries as they leave a thread to others or, where those are
+// fresh, takes their place.
+func addSettled(to, from []int64, fresh bool) {
+	from = from[:len(to)]
+	switch {
+	case fresh && !floatSums:
+		copy(to, from)
+		return
+	case fresh:
+		clear(to)
+	}
+	for k, v := range from {
+		to[k] += settle(v)
 	}
 }
 
