@@ -53,8 +53,8 @@ func (t *thread) headRow(q int, hd, dz []float32) bool {
 	t.scales = scaleArgs{dst: &t.scaled[0], src: &hd[0], n: d.hp, factor: dz[0]}
 	t.e.ops.scale(&t.scales)
 	row := zeroed(&t.sums.head, int32(q))
-	ok := t.add(row[:d.hp], t.scaled)
-	return t.add(row[d.hp:d.hp+1], dz) && ok
+	ok := t.door(row[:d.hp], t.scaled)
+	return t.door(row[d.hp:d.hp+1], dz) && ok
 }
 
 // backward turns layer l's gates into dG, last step first, adds them to the
@@ -139,9 +139,9 @@ func (t *thread) slope(l, n int, c cell) bool {
 	t.e.ops.backward(args)
 	dg := t.z[n*d.gq:][:d.np]
 	if l > 0 {
-		return t.add(t.sums.layers[l].bias, dg)
+		return t.door(t.sums.layers[l].bias, dg)
 	}
-	return t.add(zeroed(&t.sums.table, q.In[c.step]), dg)
+	return t.door(zeroed(&t.sums.table, q.In[c.step]), dg)
 }
 
 // collect adds layer l's gradients of each sequence to the sums.

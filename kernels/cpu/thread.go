@@ -45,7 +45,7 @@ type thread struct {
 	backs    backwardArgs
 	scales   scaleArgs
 	keeps    keepArgs
-	door     door // add
+	door     door // add; what it costs is measured by another
 	exact    door // the same, also in the negative control
 	touches  touchArgs
 }

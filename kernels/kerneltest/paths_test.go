@@ -129,6 +129,37 @@ func TestEveryPathGivesTheSameBits(t *testing.T) {
 	})
 }
 
+// Widths that models have, up to the largest; few steps, for the reference's sake.
+func TestEveryWidthGivesTheSameBits(t *testing.T) {
+	for _, hidden := range []int{8, 64, 100, 200, 256, 333, 512, 1024} {
+		s := kernels.Shape{Skills: 3, Embed: 5, Hidden: hidden, Layers: 1}
+		samePaths(t, s, uint32(hidden), 3, 3, 0.1, 2)
+	}
+}
+
+// FuzzPaths looks for shapes and sequences that one path computes otherwise.
+func FuzzPaths(f *testing.F) {
+	f.Add(uint32(1), uint8(5), uint8(4), uint8(8), uint8(1), uint8(3), uint8(4), uint8(30), uint8(2))
+	f.Add(uint32(2), uint8(90), uint8(0), uint8(33), uint8(2), uint8(14), uint8(9), uint8(0), uint8(1))
+	f.Fuzz(func(t *testing.T, seed uint32, skills, embed, hidden, layers, sequences, longest, drop, threads uint8) {
+		s := kernels.Shape{
+			Skills: 1 + int(skills), Embed: int(embed) % 65, Hidden: 1 + int(hidden)%130, Layers: 1 + int(layers)%3,
+		}
+		samePaths(t, s, seed, 1+int(sequences)%30, 1+int(longest)%12, float64(drop%200)/256, 1+int(threads)%4)
+	})
+}
+
+// samePaths holds every path to the portable one on a random step.
+func samePaths(t *testing.T, s kernels.Shape, seed uint32, n, longest int, drop float64, threads int) {
+	t.Helper()
+	seqs := sequences(rand.New(rand.NewPCG(uint64(seed), 2)), s, n, longest)
+	d, p := kernels.Dropout{Seed: seed, Epoch: 1, Rate: drop}, kernels.InitParams(s, seed)
+	want := step(t, p, seqs, d, cpu.Options{Path: cpu.Portable})
+	for _, path := range cpu.Paths()[:len(cpu.Paths())-1] {
+		compare(t, fmt.Sprintf("%s of %+v", path, s), want, step(t, p, seqs, d, cpu.Options{Path: path, Threads: threads}))
+	}
+}
+
 // Sums of parts are the sum of the whole: what lets members share a step.
 func TestPartsAddUp(t *testing.T) {
 	s := kernels.Shape{Skills: 9, Embed: 7, Hidden: 20, Layers: 2}
