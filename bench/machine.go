@@ -61,7 +61,11 @@ const copied = 64 << 20 // bytes a thread, beyond any cache
 func newBandwidth(threads int) *bandwidth {
 	b := &bandwidth{}
 	for range threads {
-		b.from, b.to = append(b.from, make([]byte, copied)), append(b.to, make([]byte, copied))
+		from := make([]byte, copied)
+		for k := range from { // untouched memory is one page of zeros
+			from[k] = byte(k)
+		}
+		b.from, b.to = append(b.from, from), append(b.to, make([]byte, copied))
 	}
 	return b
 }

@@ -219,11 +219,11 @@ func start(ctx context.Context, c Peer, folder string, threads int) (*peer, erro
 	}
 	p.out = bufio.NewScanner(out)
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.Name, err)
+		return nil, fmt.Errorf("start %s: %w: make bench-peers installs what it needs", p.Name, err)
 	}
 	if !p.out.Scan() {
 		p.stop()
-		return nil, fmt.Errorf("%s ended before it began", p.Name)
+		return nil, fmt.Errorf("%s ended before it began: make bench-peers installs what it needs", p.Name)
 	}
 	p.Version = p.out.Text()
 	return p, nil
