@@ -71,7 +71,7 @@ func (p *patient) Put(ctx context.Context, r io.Reader) (hash string, size int64
 	}
 	err = p.retry(ctx, "put", func() (err error) {
 		if _, err = again.Seek(start, io.SeekStart); err == nil {
-			hash, size, err = p.blobs.Put(ctx, struct{ io.Reader }{again}) // not to be closed between tries
+			hash, size, err = p.blobs.Put(ctx, struct{ io.ReadSeeker }{again}) // not to be closed between tries
 		}
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"cohort/dkt"
 	"cohort/kernels"
@@ -46,17 +47,21 @@ func split(prefix string, s kernels.Shape, data []float32) []tensor {
 	return all
 }
 
-// join is the flat vector of the tensors under a prefix.
-func join(prefix string, s kernels.Shape, tensors map[string]tensor) ([]float32, error) {
-	var data []float32
+// join is the flat vector of the tensors under a prefix, which lie one after
+// another.
+func join(prefix string, s kernels.Shape, c *contents) ([]float32, error) {
+	begin, at := int64(-1), int64(-1)
 	for _, want := range names(s) {
-		got, ok := tensors[prefix+want.name]
-		if !ok || fmt.Sprint(got.shape) != fmt.Sprint(want.shape) {
-			return nil, fmt.Errorf("%w: tensor %q is %v, want %v", ErrCorrupt, prefix+want.name, got.shape, want.shape)
+		got, ok := c.entries[prefix+want.name]
+		if begin < 0 {
+			begin, at = got.Offsets[0], got.Offsets[0]
 		}
-		data = append(data, got.data...)
+		if !ok || !slices.Equal(got.Shape, want.shape) || got.Offsets[0] != at {
+			return nil, fmt.Errorf("%w: tensor %q is %v at %d, want %v at %d", ErrCorrupt, prefix+want.name, got.Shape, got.Offsets[0], want.shape, at)
+		}
+		at = got.Offsets[1]
 	}
-	return data, nil
+	return c.data[begin/4 : at/4 : at/4], nil
 }
 
 // checkShape refuses shapes that no file of ours holds, before memory is spent.
@@ -75,8 +80,8 @@ type scalars struct {
 	Best  bool
 }
 
-// WriteState writes a whole training state.
-func WriteState(w io.Writer, st *dkt.State) error {
+// State is a whole training state as a file.
+func State(st *dkt.State) (*File, error) {
 	s := st.Params.Shape
 	tensors := split("", s, st.Params.Data)
 	tensors = append(tensors, split("m.", s, st.Moment1)...)
@@ -88,18 +93,19 @@ func WriteState(w io.Writer, st *dkt.State) error {
 	rest.Params, rest.Moment1, rest.Moment2, rest.Best = nil, nil, nil, nil
 	text, err := json.Marshal(scalars{rest, s, st.Best != nil})
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return nil, fmt.Errorf("encode state: %w", err)
 	}
-	return write(w, tensors, map[string]string{"format": "cohort-state", "version": version, "state": string(text)})
+	return newFile(tensors, map[string]string{"format": "cohort-state", "version": version, "state": string(text)})
 }
 
-// ReadState reads what WriteState wrote; the error wraps ErrCorrupt when the
+// ReadState reads the file of a State; the error wraps ErrCorrupt when the
 // file is not that.
 func ReadState(r io.Reader) (*dkt.State, error) {
-	tensors, meta, err := read(r)
+	c, err := read(r)
 	if err != nil {
 		return nil, err
 	}
+	meta := c.meta
 	var rest scalars
 	if meta["format"] != "cohort-state" || meta["version"] != version {
 		return nil, fmt.Errorf("%w: format %q, version %q", ErrCorrupt, meta["format"], meta["version"])
@@ -118,7 +124,7 @@ func ReadState(r io.Reader) (*dkt.State, error) {
 		parts["best."] = &st.Best.Data
 	}
 	for prefix, to := range parts {
-		if *to, err = join(prefix, rest.Shape, tensors); err != nil {
+		if *to, err = join(prefix, rest.Shape, c); err != nil {
 			return nil, err
 		}
 	}
@@ -135,22 +141,23 @@ type Model struct {
 	Hash   string        `json:"weights_sha256"`
 }
 
-// WriteWeights writes a model without the state of its training.
-func WriteWeights(w io.Writer, p *kernels.Params, skills []string) error {
+// Weights is a model as a file, without the state of its training.
+func Weights(p *kernels.Params, skills []string) (*File, error) {
 	text, err := json.Marshal(Model{p.Shape, skills, kernels.HashWeights(p)})
 	if err != nil {
-		return fmt.Errorf("encode model: %w", err)
+		return nil, fmt.Errorf("encode model: %w", err)
 	}
 	meta := map[string]string{"format": "cohort-weights", "version": version, "model": string(text)}
-	return write(w, split("", p.Shape, p.Data), meta)
+	return newFile(split("", p.Shape, p.Data), meta)
 }
 
-// ReadWeights reads what WriteWeights wrote and checks the weights hash.
+// ReadWeights reads the file of Weights and checks the weights hash.
 func ReadWeights(r io.Reader) (*kernels.Params, Model, error) {
-	tensors, meta, err := read(r)
+	c, err := read(r)
 	if err != nil {
 		return nil, Model{}, err
 	}
+	meta := c.meta
 	var m Model
 	if meta["format"] != "cohort-weights" || meta["version"] != version {
 		return nil, m, fmt.Errorf("%w: format %q, version %q", ErrCorrupt, meta["format"], meta["version"])
@@ -162,7 +169,7 @@ func ReadWeights(r io.Reader) (*kernels.Params, Model, error) {
 		return nil, m, err
 	}
 	p := &kernels.Params{Shape: m.Shape}
-	if p.Data, err = join("", m.Shape, tensors); err != nil {
+	if p.Data, err = join("", m.Shape, c); err != nil {
 		return nil, m, err
 	}
 	if got := kernels.HashWeights(p); got != m.Hash {

@@ -5,7 +5,8 @@
 package checkpoint
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // ErrCorrupt is wrapped by every error about a file that is not as written.
@@ -44,96 +46,148 @@ const (
 	hashKey = "data_sha256"
 )
 
-// write writes tensors and metadata.
-func write(w io.Writer, tensors []tensor, meta map[string]string) error {
+// headerOf is a file's bytes before its data.
+func headerOf(tensors []tensor, meta map[string]string) ([]byte, error) {
 	header := map[string]any{}
-	var data bytes.Buffer
+	var at int64
+	sum, piece := sha256.New(), make([]byte, 0, window)
 	for _, t := range tensors {
-		from := int64(data.Len())
-		for _, v := range t.data {
-			data.Write(binary.LittleEndian.AppendUint32(data.AvailableBuffer(), math.Float32bits(v)))
+		to := at + 4*int64(len(t.data))
+		header[t.name] = entry{"F32", t.shape, [2]int64{at, to}}
+		at = to
+		for c := range slices.Chunk(t.data, window/4) {
+			piece = appendFloats(piece[:0], c)
+			sum.Write(piece)
 		}
-		header[t.name] = entry{"F32", t.shape, [2]int64{from, int64(data.Len())}}
 	}
-	sum := sha256.Sum256(data.Bytes())
-	meta[hashKey] = hex.EncodeToString(sum[:])
+	meta[hashKey] = hex.EncodeToString(sum.Sum(nil))
 	header[metaKey] = meta
 	text, err := json.Marshal(header)
 	if err != nil {
-		return fmt.Errorf("encode checkpoint header: %w", err)
+		return nil, fmt.Errorf("encode checkpoint header: %w", err)
 	}
 	for len(text)%8 != 0 {
 		text = append(text, ' ')
 	}
-	for _, part := range [][]byte{binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, data.Bytes()} {
-		if _, err := w.Write(part); err != nil {
-			return fmt.Errorf("write checkpoint: %w", err)
-		}
-	}
-	return nil
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
 }
 
-// read reads what write wrote, and refuses anything else.
-func read(r io.Reader) (map[string]tensor, map[string]string, error) {
+func appendFloats(b []byte, data []float32) []byte {
+	for _, v := range data {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+// contents is what a file holds: its tensors one after another in data.
+type contents struct {
+	entries map[string]entry
+	data    []float32
+	meta    map[string]string
+}
+
+// read reads a File's bytes, and refuses anything else.
+func read(from io.Reader) (*contents, error) {
+	r := bufio.NewReaderSize(from, window)
+	header, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &contents{entries: map[string]entry{}}
+	if err := json.Unmarshal(header[metaKey], &c.meta); err != nil {
+		return nil, fmt.Errorf("%w: metadata: %w", ErrCorrupt, err)
+	}
+	delete(header, metaKey)
+	for name, text := range header {
+		var e entry
+		if err := json.Unmarshal(text, &e); err != nil {
+			return nil, fmt.Errorf("%w: tensor %q: %w", ErrCorrupt, name, err)
+		}
+		c.entries[name] = e
+	}
+	size, err := c.size()
+	if err != nil {
+		return nil, err
+	}
+	return c, c.readData(r, size)
+}
+
+func readHeader(r io.Reader) (map[string]json.RawMessage, error) {
 	var size [8]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return nil, nil, fmt.Errorf("%w: no header: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: no header: %w", ErrCorrupt, err)
 	}
 	n := binary.LittleEndian.Uint64(size[:])
 	if n > maxHeader {
-		return nil, nil, fmt.Errorf("%w: a header of %d bytes", ErrCorrupt, n)
+		return nil, fmt.Errorf("%w: a header of %d bytes", ErrCorrupt, n)
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r, text); err != nil {
-		return nil, nil, fmt.Errorf("%w: header: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: header: %w", ErrCorrupt, err)
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return nil, nil, fmt.Errorf("%w: header: %w", ErrCorrupt, err)
+	var header map[string]json.RawMessage
+	if err := json.Unmarshal(text, &header); err != nil {
+		return nil, fmt.Errorf("%w: header: %w", ErrCorrupt, err)
 	}
-	var meta map[string]string
-	if err := json.Unmarshal(raw[metaKey], &meta); err != nil {
-		return nil, nil, fmt.Errorf("%w: metadata: %w", ErrCorrupt, err)
-	}
-	delete(raw, metaKey)
-	data, err := io.ReadAll(io.LimitReader(r, maxData))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read checkpoint: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	if got := hex.EncodeToString(sum[:]); got != meta[hashKey] {
-		return nil, nil, fmt.Errorf("%w: its data hash to %s, not %q", ErrCorrupt, got, meta[hashKey])
-	}
-	tensors := map[string]tensor{}
-	for name, b := range raw {
-		t, err := decode(name, b, data)
-		if err != nil {
-			return nil, nil, err
-		}
-		tensors[name] = t
-	}
-	return tensors, meta, nil
+	return header, nil
 }
 
-func decode(name string, header json.RawMessage, data []byte) (tensor, error) {
-	var e entry
-	if err := json.Unmarshal(header, &e); err != nil {
-		return tensor{}, fmt.Errorf("%w: tensor %q: %w", ErrCorrupt, name, err)
+// size is that of the data, in bytes; the tensors must cover it without gaps.
+func (c *contents) size() (at int64, err error) {
+	names := make([]string, 0, len(c.entries))
+	for name, e := range c.entries {
+		if !e.ok() {
+			return 0, fmt.Errorf("%w: tensor %q is %s %v at %v", ErrCorrupt, name, e.Type, e.Shape, e.Offsets)
+		}
+		names = append(names, name)
 	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(c.entries[a].Offsets[1], c.entries[b].Offsets[1]) })
+	for _, name := range names {
+		e := c.entries[name]
+		if e.Offsets[0] != at {
+			return 0, fmt.Errorf("%w: tensor %q begins at byte %d, not %d", ErrCorrupt, name, e.Offsets[0], at)
+		}
+		at = e.Offsets[1]
+	}
+	return at, nil
+}
+
+// ok reports whether an entry's shape is its size.
+func (e entry) ok() bool {
 	count := int64(1)
 	for _, d := range e.Shape {
 		if d < 0 || int64(d) > maxData || count > maxData/max(int64(d), 1) {
-			return tensor{}, fmt.Errorf("%w: tensor %q has shape %v", ErrCorrupt, name, e.Shape)
+			return false
 		}
 		count *= int64(d)
 	}
 	from, to := e.Offsets[0], e.Offsets[1]
-	if e.Type != "F32" || from < 0 || to < from || to > int64(len(data)) || to-from != 4*count {
-		return tensor{}, fmt.Errorf("%w: tensor %q is %s %v at %v of %d bytes", ErrCorrupt, name, e.Type, e.Shape, e.Offsets, len(data))
+	return e.Type == "F32" && from >= 0 && to <= maxData && to-from == 4*count
+}
+
+// readData reads size bytes of data, which must be all that is left. What a
+// header claims is allocated as it arrives.
+func (c *contents) readData(r io.Reader, size int64) error {
+	sum, piece := sha256.New(), make([]byte, window)
+	for left := size; left > 0; {
+		p := piece[:min(left, window)]
+		if _, err := io.ReadFull(r, p); err != nil {
+			return fmt.Errorf("%w: %d bytes before its end: %w", ErrCorrupt, left, err)
+		}
+		sum.Write(p)
+		if len(c.data)+len(p)/4 > cap(c.data) {
+			c.data = slices.Grow(c.data, int(min(size/4-int64(len(c.data)), max(int64(len(c.data)), window))))
+		}
+		for ; len(p) > 0; p = p[4:] {
+			c.data = append(c.data, math.Float32frombits(binary.LittleEndian.Uint32(p)))
+		}
+		left -= min(left, window)
 	}
-	t := tensor{name: name, shape: e.Shape, data: make([]float32, count)}
-	for k := range t.data {
-		t.data[k] = math.Float32frombits(binary.LittleEndian.Uint32(data[from+4*int64(k):]))
+	if _, err := io.ReadFull(r, piece[:1]); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: more than %d bytes of data (%v)", ErrCorrupt, size, err)
 	}
-	return t, nil
+	if got := hex.EncodeToString(sum.Sum(nil)); got != c.meta[hashKey] {
+		return fmt.Errorf("%w: its data hash to %s, not %q", ErrCorrupt, got, c.meta[hashKey])
+	}
+	return nil
 }

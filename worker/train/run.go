@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -172,11 +171,11 @@ func (j *Job) Finish(ctx context.Context, st *dkt.State) (r wire.TaskResult, err
 	j.env.Progress(wire.Progress{
 		Message: "saving the weights", Epoch: st.Epoch, Epochs: j.config.Epochs, Done: 1, Total: 1, ValidAUC: st.BestValid.AUC, Rate: j.rate,
 	})
-	var b bytes.Buffer
-	if err := checkpoint.WriteWeights(&b, st.Best, j.data.skills); err != nil {
+	f, err := checkpoint.Weights(st.Best, j.data.skills)
+	if err != nil {
 		return r, fmt.Errorf("write weights: %w", err)
 	}
-	hash, _, err := j.env.Blobs.Put(ctx, bytes.NewReader(b.Bytes()))
+	hash, _, err := j.env.Blobs.Put(ctx, f)
 	if err != nil {
 		return r, fmt.Errorf("store weights: %w", err)
 	}

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -14,12 +13,21 @@ import (
 // saveWait bounds the wait for the last checkpoint of a round that broke.
 const saveWait = 2 * time.Second
 
+// A saver rests pauses times as long as its last save took, at most maxRest: a
+// save shares the cores with the training, and of a large model whose epochs
+// are short not every epoch is worth one.
+const (
+	pauses  = 9
+	maxRest = time.Minute
+)
+
 // saver makes training states durable in the background: training never waits
-// for it. Of states that come faster than they can be saved, the newest counts.
+// for it. Of states that come faster than they are saved, the newest counts.
 type saver struct {
 	env    Env
 	round  uint64
 	next   chan *dkt.State // holds the newest state not begun
+	last   chan struct{}   // closed: next is the last one, save it now
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -29,7 +37,7 @@ type saver struct {
 
 func newSaver(ctx context.Context, env Env, round uint64) *saver {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &saver{env: env, round: round, next: make(chan *dkt.State, 1), cancel: cancel}
+	s := &saver{env: env, round: round, next: make(chan *dkt.State, 1), last: make(chan struct{}), cancel: cancel}
 	s.wg.Go(func() { s.run(ctx) })
 	return s
 }
@@ -56,12 +64,24 @@ func (s *saver) run(ctx context.Context) {
 			if !ok {
 				return
 			}
+			begin := time.Now()
 			if err := s.save(ctx, st); err != nil && ctx.Err() == nil {
 				s.env.Logger.Warn("checkpoint not saved", "epoch", st.Epoch, "error", err)
 			}
+			s.rest(ctx, min(pauses*time.Since(begin), maxRest))
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (s *saver) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.last:
+	case <-ctx.Done():
 	}
 }
 
@@ -81,11 +101,11 @@ func (s *saver) save(ctx context.Context, st *dkt.State) error {
 }
 
 func putState(ctx context.Context, env Env, st *dkt.State) (string, error) {
-	var b bytes.Buffer
-	if err := checkpoint.WriteState(&b, st); err != nil {
+	f, err := checkpoint.State(st)
+	if err != nil {
 		return "", err
 	}
-	hash, _, err := env.Blobs.Put(ctx, bytes.NewReader(b.Bytes()))
+	hash, _, err := env.Blobs.Put(ctx, f)
 	return hash, err
 }
 
@@ -94,6 +114,7 @@ func putState(ctx context.Context, env Env, st *dkt.State) (string, error) {
 func (s *saver) finish(flush bool) {
 	if flush {
 		close(s.next)
+		close(s.last)
 		t := time.AfterFunc(saveWait, s.cancel)
 		defer t.Stop()
 		s.wg.Wait()
