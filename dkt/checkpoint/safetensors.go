@@ -183,8 +183,11 @@ func (c *contents) readData(r io.Reader, size int64) error {
 		}
 		left -= min(left, window)
 	}
-	if _, err := io.ReadFull(r, piece[:1]); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: more than %d bytes of data (%v)", ErrCorrupt, size, err)
+	switch _, err := io.ReadFull(r, piece[:1]); {
+	case err == nil:
+		return fmt.Errorf("%w: more than %d bytes of data", ErrCorrupt, size)
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("read checkpoint: %w", err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != c.meta[hashKey] {
 		return fmt.Errorf("%w: its data hash to %s, not %q", ErrCorrupt, got, c.meta[hashKey])

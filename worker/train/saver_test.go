@@ -51,13 +51,13 @@ func TestSavesTakeATenthOfTheTime(t *testing.T) {
 			}
 			s := newSaver(t.Context(), env, 1)
 			st := dkt.NewState(dkt.Config{Shape: kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1}})
-			for st.Epoch = 1; ; st.Epoch++ {
+			epochs := time.NewTicker(3100 * time.Millisecond)
+			defer epochs.Stop()
+			for st.Epoch = 1; st.Epoch < 25; st.Epoch++ {
 				s.offer(st.Clone())
-				if st.Epoch == 25 {
-					break
-				}
-				time.Sleep(3100 * time.Millisecond)
+				<-epochs.C
 			}
+			s.offer(st)
 			at := time.Since(begin)
 			s.finish(true)
 			if !slices.Equal(saved, c.want) {
