@@ -17,7 +17,7 @@ const saveWait = 2 * time.Second
 // save shares the cores with the training, and of a large model whose epochs
 // are short not every epoch is worth one.
 const (
-	pauses  = 9
+	pauses  = 19
 	maxRest = time.Minute
 )
 
