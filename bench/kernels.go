@@ -109,7 +109,7 @@ func (s *stepper) derive() error {
 }
 
 func (s *stepper) adam() error {
-	return s.engine.Adam(s.params.Data, s.m, s.v, &s.grad, kernels.AdamStep{Beta1: 0.9, Beta2: 0.999, Rate: 1e-6, Root: 3, Epsilon: 1e-8}, false)
+	return s.engine.Adam(s.params.Data, s.m, s.v, &s.grad, kernels.AdamStep{Beta1: 0.9, Beta2: 0.999, Rate: 1e-6, Root: 3, Epsilon: 1e-8}, kernels.AbsentNow)
 }
 
 func (s *stepper) peak(context.Context) ([]Metric, error) {

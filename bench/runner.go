@@ -168,7 +168,7 @@ func (o *runner) overBatches(ctx context.Context, st *dkt.State) (float64, error
 		if err := errors.Join(p.loadWeights(), p.gradients(0)(), p.derive()); err != nil {
 			return 0, err
 		}
-		if err := o.engine.Adam(st.Params.Data, st.Moment1, st.Moment2, &p.grad, st.NextAdam(c), false); err != nil {
+		if err := o.engine.Adam(st.Params.Data, st.Moment1, st.Moment2, &p.grad, st.NextAdam(c), kernels.AbsentNow); err != nil {
 			return 0, err
 		}
 		loss += p.sums.Counters()[kernels.CountLoss]

@@ -145,8 +145,16 @@ func (c *clocked) Mean(g *kernels.Sums, d *kernels.Derived, out *kernels.Gradien
 	return c.note("derive", func() error { return c.Backend.Mean(g, d, out) })
 }
 
-func (c *clocked) Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, lazy bool) error {
-	return c.note("adam", func() error { return c.Backend.Adam(theta, m, v, grad, a, lazy) })
+func (c *clocked) Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, absent kernels.Absent) error {
+	return c.note("adam", func() error { return c.Backend.Adam(theta, m, v, grad, a, absent) })
+}
+
+func (c *clocked) CatchUp(theta, m, v []float32, g *kernels.Sums) error {
+	return c.note("adam", func() error { return c.Backend.CatchUp(theta, m, v, g) })
+}
+
+func (c *clocked) Settle(theta, m, v []float32) error {
+	return c.note("adam", func() error { return c.Backend.Settle(theta, m, v) })
 }
 
 // silent hears nothing.

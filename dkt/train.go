@@ -18,7 +18,9 @@ type Backend interface {
 	Logits(seqs []kernels.Sequence, z [][]float32) error
 	DeriveShare(p *kernels.Params, g *kernels.Sums, rank, size int, d *kernels.Derived) error
 	Mean(g *kernels.Sums, d *kernels.Derived, out *kernels.Gradient) error
-	Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, lazy bool) error
+	Adam(theta, m, v []float32, grad *kernels.Gradient, a kernels.AdamStep, absent kernels.Absent) error
+	CatchUp(theta, m, v []float32, g *kernels.Sums) error
+	Settle(theta, m, v []float32) error
 }
 
 // Reducer sums a vector over all members of the round, in place, exactly.
@@ -57,7 +59,7 @@ func Train(ctx context.Context, c Config, d Data, b Backend, seat Seat, r Reduce
 	}
 	for !st.Done {
 		if err := t.epoch(ctx); err != nil {
-			return err
+			return errors.Join(err, t.settle())
 		}
 	}
 	return nil
@@ -99,14 +101,17 @@ func (t *trainer) epoch(ctx context.Context) error {
 
 // step computes this member's part, reduces, and updates the weights.
 func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
-	if err := t.b.Load(t.st.Params); err != nil {
-		return err
-	}
 	t.drawn = t.drawn[:0]
 	for _, at := range drawn {
 		t.drawn = append(t.drawn, t.d.Train.Seqs[at])
 	}
 	t.sums.Place(t.drawn)
+	if err := t.b.CatchUp(t.st.Params.Data, t.st.Moment1, t.st.Moment2, t.sums); err != nil {
+		return err
+	}
+	if err := t.b.Load(t.st.Params); err != nil {
+		return err
+	}
 	drop := kernels.Dropout{Seed: t.c.Seed, Epoch: uint32(t.st.Epoch), Rate: t.c.Dropout}
 	if err := t.b.Gradients(t.mine(), drop, t.sums); err != nil {
 		return err
@@ -170,8 +175,16 @@ func (t *trainer) update() error {
 	if t.c.Clip > 0 {
 		clip(&t.grad, t.c.Clip)
 	}
-	st := t.st
-	return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, &t.grad, st.NextAdam(t.c), t.c.Lazy)
+	st, absent := t.st, kernels.AbsentLater
+	if t.c.Lazy {
+		absent = kernels.AbsentNever
+	}
+	return t.b.Adam(st.Params.Data, st.Moment1, st.Moment2, &t.grad, st.NextAdam(t.c), absent)
+}
+
+// settle ends what update left for later: the state is whole.
+func (t *trainer) settle() error {
+	return t.b.Settle(t.st.Params.Data, t.st.Moment1, t.st.Moment2)
 }
 
 // NextAdam moves on to the scalars of the next update.
@@ -218,6 +231,9 @@ func clip(grad *kernels.Gradient, limit float64) {
 // Every member decides from the same integers, so all decide alike.
 func (t *trainer) finish(ctx context.Context, steps int) error {
 	st := t.st
+	if err := t.settle(); err != nil {
+		return err
+	}
 	valid, err := evaluate(ctx, t.b, st.Params, t.d.Valid, t.seat, call{t.r, uint32(st.Epoch), uint32(steps)})
 	if err != nil {
 		return fmt.Errorf("validation after epoch %d: %w", st.Epoch+1, err)

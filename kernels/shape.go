@@ -73,3 +73,14 @@ type AdamStep struct {
 	Epsilon      float32
 	Decay        float32 // lr·wd of AdamW; 0 for Adam
 }
+
+// Absent says when Adam updates the rows of the table and the head that a
+// gradient lacks: theirs is zero there.
+type Absent int
+
+// The times.
+const (
+	AbsentNow   Absent = iota // in the same call
+	AbsentLater               // when CatchUp asks for them, or Settle for all
+	AbsentNever               // lazy Adam: another algorithm
+)

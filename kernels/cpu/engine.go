@@ -64,9 +64,11 @@ type Engine struct {
 	threads []*thread
 	parts   [][]int // sequences of each thread, longest first
 	dealer  kernels.Dealer
-	zeros   []float32 // at least a row of a table
-	fresh   int       // first place of the table that a call folds
-	places  [2]places // of interactions and skills, to check sums
+	zeros   []float32     // a row of any table
+	missed  []adamScalars // updates since all rows had all of them
+	had     [3][]int32    // how many of these each row of E, Wout and Bout has had
+	fresh   int           // first place of the table that a call folds
+	places  [2]places     // of interactions and skills, to check sums
 	derive  deriving
 	call    call
 	crew    crew
@@ -82,7 +84,8 @@ type call struct {
 	params   *kernels.Params
 	gradient *kernels.Gradient
 	state    [3]kernels.Params // theta, m, v
-	lazy     bool
+	tables   [3]table          // E, Wout, Bout of state
+	absent   kernels.Absent
 	adam     adamScalars
 }
 
@@ -104,7 +107,8 @@ func New(s kernels.Shape, o Options) (*Engine, error) {
 		e.threads = append(e.threads, newThread(e))
 	}
 	e.derive = newDeriving(e.d)
-	e.zeros = make([]float32, max(1<<12, s.RowWidth(), s.Hidden))
+	e.zeros = make([]float32, max(s.RowWidth(), s.Hidden))
+	e.had = [3][]int32{make([]int32, s.Rows()), make([]int32, s.Skills), make([]int32, s.Skills)}
 	e.places = [2]places{newPlaces(s.Rows()), newPlaces(s.Skills)}
 	e.crew.hire(e)
 	return e, nil

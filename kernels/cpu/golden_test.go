@@ -95,7 +95,7 @@ func train(t *testing.T, c goldenCase, members int, o cpu.Options) []string {
 			}
 		}
 		ok(t, e.Derive(p, sums, grad))
-		ok(t, e.Adam(p.Data, m, v, whole(c.shape, grad), adam, false))
+		ok(t, e.Adam(p.Data, m, v, whole(c.shape, grad), adam, kernels.AbsentNow))
 		note(fmt.Sprintf("sums%d", step+1), digest(sums.Data))
 		note(fmt.Sprintf("gradient%d", step+1), digest(grad))
 	}

@@ -232,7 +232,7 @@ func TestAdamIsTheTextbooks(t *testing.T) {
 			ok(t, e.Adam(theta, m, v, whole(s, grad), kernels.AdamStep{
 				Beta1: beta1, Beta2: beta2, Rate: float32(rate / c1), Root: float32(1 / math.Sqrt(c2)),
 				Epsilon: epsilon, Decay: rate * decay,
-			}, false))
+			}, kernels.AbsentNow))
 		}
 		for k := range theta {
 			if math.Abs(float64(theta[k])-want[k]) > 2e-5 {
@@ -255,7 +255,7 @@ func TestAdamForgetsTinyMoments(t *testing.T) {
 				m[k], v[k] = -0x1.8p-100, 0x1.8p-120
 			}
 		}
-		ok(t, e.Adam(theta, m, v, whole(s, grad), kernels.AdamStep{Beta1: 0.75, Beta2: 0.75, Rate: 1, Root: 1, Epsilon: 1}, false))
+		ok(t, e.Adam(theta, m, v, whole(s, grad), kernels.AdamStep{Beta1: 0.75, Beta2: 0.75, Rate: 1, Root: 1, Epsilon: 1}, kernels.AbsentNow))
 		for k := range m {
 			wantM, wantV := float32(0), float32(0)
 			if k%2 == 1 {

@@ -29,13 +29,16 @@ func TestAStepAllocatesNothing(t *testing.T) {
 		}
 		n := testing.AllocsPerRun(5, func() {
 			g.Place(seqs)
+			note(e.CatchUp(p.Data, m, v, g))
 			note(e.Load(p))
 			note(e.Gradients(seqs, kernels.Dropout{Rate: 0.1}, g))
 			note(e.DeriveShare(p, g, 0, 1, d))
 			note(e.Mean(g, d, grad))
 			a := kernels.AdamStep{Beta1: 0.9, Beta2: 0.99, Rate: 1e-3, Root: 1, Epsilon: 1e-8}
-			note(e.Adam(p.Data, m, v, grad, a, false))
-			note(e.Adam(p.Data, m, v, grad, a, true))
+			note(e.Adam(p.Data, m, v, grad, a, kernels.AbsentNow))
+			note(e.Adam(p.Data, m, v, grad, a, kernels.AbsentLater))
+			note(e.Settle(p.Data, m, v))
+			note(e.Adam(p.Data, m, v, grad, a, kernels.AbsentNever))
 		})
 		if fault != nil {
 			t.Fatal(fault)
