@@ -176,13 +176,12 @@ func TestAStoppedTrainingGoesOnWithTheSameBits(t *testing.T) {
 			}
 		}}
 		st := dkt.NewState(c)
-		b := engine(t, c, cpu.Options{})
-		err := dkt.Train(ctx, c, d, b, dkt.Seat{Size: 1}, dkt.Alone{}, st, w)
+		err := dkt.Train(ctx, c, d, engine(t, c, cpu.Options{}), dkt.Seat{Size: 1}, dkt.Alone{}, st, w)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("stop after %d: %v", stop, err)
 		}
-		st = st.Clone()
-		if err := dkt.Train(t.Context(), c, d, b, dkt.Seat{Size: 1}, dkt.Alone{}, st, &watcher{}); err != nil {
+		st = st.Clone() // for an engine that knows nothing of what was
+		if err := dkt.Train(t.Context(), c, d, engine(t, c, cpu.Options{}), dkt.Seat{Size: 1}, dkt.Alone{}, st, &watcher{}); err != nil {
 			t.Fatal(err)
 		}
 		if st.BestHash != whole.BestHash || kernels.HashWeights(st.Params) != kernels.HashWeights(whole.Params) {
