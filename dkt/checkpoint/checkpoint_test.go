@@ -96,14 +96,15 @@ func TestAFileReadsTheSameFromAnywhere(t *testing.T) {
 	p := kernels.InitParams(kernels.Shape{Skills: 300, Embed: 50, Hidden: 20, Layers: 2}, 3)
 	f := file(t)(Weights(p, nil))
 	whole := bytesOf(t, f)
-	if len(whole) < 2*window || f.Size() != int64(len(whole)) {
-		t.Fatalf("%d bytes, Size says %d", len(whole), f.Size())
+	size := int64(len(whole))
+	if end, err := f.Seek(0, io.SeekEnd); err != nil || end != size || size < 2*window {
+		t.Fatalf("%d bytes, the end is at %d, %v", size, end, err)
 	}
-	for at := int64(0); at < f.Size(); at += 4099 {
-		if _, err := f.Seek(at-f.Size(), io.SeekEnd); err != nil {
+	for at := int64(0); at < size; at += 4099 {
+		if _, err := f.Seek(at-size, io.SeekEnd); err != nil {
 			t.Fatal(err)
 		}
-		got := make([]byte, min(window+13, f.Size()-at))
+		got := make([]byte, min(window+13, size-at))
 		if _, err := io.ReadFull(f, got); err != nil || !bytes.Equal(got, whole[at:][:len(got)]) {
 			t.Fatalf("at %d: %v, or other bytes", at, err)
 		}
@@ -119,6 +120,16 @@ func TestAFileReadsTheSameFromAnywhere(t *testing.T) {
 	}
 	if err := iotest.TestReader(f, whole); err != nil {
 		t.Errorf("%.200s", err)
+	}
+}
+
+// A connection that breaks is no corrupt file.
+func TestALostConnectionIsNotCorruption(t *testing.T) {
+	whole := bytesOf(t, file(t)(State(state())))
+	lost := errors.New("connection lost")
+	_, err := ReadState(io.MultiReader(bytes.NewReader(whole[:len(whole)-5]), iotest.ErrReader(lost)))
+	if !errors.Is(err, lost) || errors.Is(err, ErrCorrupt) {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"cohort/kernels"
 )
 
 // window is how many bytes of a file exist at a time, a multiple of 8.
@@ -33,9 +35,6 @@ func newFile(tensors []tensor, meta map[string]string) (*File, error) {
 	}
 	return f, nil
 }
-
-// Size is the file's length in bytes.
-func (f *File) Size() int64 { return f.size }
 
 // Read implements io.Reader.
 func (f *File) Read(p []byte) (n int, err error) {
@@ -69,7 +68,7 @@ func (f *File) fill() {
 		}
 		skip := (f.at - begin) / 4
 		f.begin = begin + 4*skip
-		f.piece = appendFloats(f.piece[:0], t.data[skip:min(int64(len(t.data)), skip+window/4)])
+		f.piece = kernels.AppendFloats(f.piece[:0], t.data[skip:min(int64(len(t.data)), skip+window/4)])
 		return
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"cohort/kernels"
 )
 
 // ErrCorrupt is wrapped by every error about a file that is not as written.
@@ -50,15 +52,12 @@ const (
 func headerOf(tensors []tensor, meta map[string]string) ([]byte, error) {
 	header := map[string]any{}
 	var at int64
-	sum, piece := sha256.New(), make([]byte, 0, window)
+	sum := sha256.New()
 	for _, t := range tensors {
 		to := at + 4*int64(len(t.data))
 		header[t.name] = entry{"F32", t.shape, [2]int64{at, to}}
 		at = to
-		for c := range slices.Chunk(t.data, window/4) {
-			piece = appendFloats(piece[:0], c)
-			sum.Write(piece)
-		}
+		kernels.HashFloats(sum, t.data)
 	}
 	meta[hashKey] = hex.EncodeToString(sum.Sum(nil))
 	header[metaKey] = meta
@@ -70,13 +69,6 @@ func headerOf(tensors []tensor, meta map[string]string) ([]byte, error) {
 		text = append(text, ' ')
 	}
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
-}
-
-func appendFloats(b []byte, data []float32) []byte {
-	for _, v := range data {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
 }
 
 // contents is what a file holds: its tensors one after another in data.
@@ -171,8 +163,11 @@ func (c *contents) readData(r io.Reader, size int64) error {
 	sum, piece := sha256.New(), make([]byte, window)
 	for left := size; left > 0; {
 		p := piece[:min(left, window)]
-		if _, err := io.ReadFull(r, p); err != nil {
-			return fmt.Errorf("%w: %d bytes before its end: %w", ErrCorrupt, left, err)
+		switch _, err := io.ReadFull(r, p); {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("%w: less than %d bytes of data", ErrCorrupt, size)
+		case err != nil:
+			return fmt.Errorf("read checkpoint: %w", err)
 		}
 		sum.Write(p)
 		if len(c.data)+len(p)/4 > cap(c.data) {
