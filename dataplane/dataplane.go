@@ -10,7 +10,11 @@ type Event struct {
 	Item    string
 	Skill   string
 	Correct bool
+	Elapsed int64 // response time, milliseconds; 0 is unknown
 }
+
+// MaxElapsed bounds a response time, milliseconds (24 days).
+const MaxElapsed = 1<<31 - 1
 
 // History is one student's answers in order, as a shard holds them.
 type History struct {

@@ -87,7 +87,7 @@ func Shortlex(a, b string) int {
 }
 
 // Compare is the canonical order of a dataset's events: student, time, id
-// (shortlex), item, skill, wrong before right.
+// (shortlex), item, skill, wrong before right, response time.
 func Compare(a, b Event) int {
 	return cmp.Or(
 		strings.Compare(a.Student, b.Student),
@@ -96,6 +96,7 @@ func Compare(a, b Event) int {
 		strings.Compare(a.Item, b.Item),
 		strings.Compare(a.Skill, b.Skill),
 		boolOrder(a.Correct)-boolOrder(b.Correct),
+		cmp.Compare(a.Elapsed, b.Elapsed),
 	)
 }
 

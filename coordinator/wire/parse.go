@@ -15,10 +15,11 @@ const MaxSpecBytes = 1 << 20
 // DKT is measured with.
 func DefaultSpec() Spec {
 	return Spec{
-		Kind:  "train",
-		Data:  DataSpec{Columns: DefaultColumns(), MultiSkill: "combine", Window: 200, Shards: 16},
-		Split: SplitSpec{Test: 0.2, Valid: 0.2, Seed: 1},
-		Model: ModelSpec{Cell: "lstm", Embed: 200, Hidden: 200, Layers: 1, Dropout: 0.1},
+		Kind:     "train",
+		Data:     DataSpec{Columns: DefaultColumns(), MultiSkill: "combine", Window: 200, Shards: 16},
+		Split:    SplitSpec{Test: 0.2, Valid: 0.2, Seed: 1},
+		Validate: DefaultValidate(),
+		Model:    ModelSpec{Cell: "lstm", Embed: 200, Hidden: 200, Layers: 1, Dropout: 0.1},
 		Train: TrainSpec{
 			Workers: 1, Batch: 64, Accumulate: 1, Epochs: 200,
 			Optimizer: "adam", LR: 0.001, Schedule: "constant", CycleMult: 1,

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -19,9 +20,14 @@ var (
 
 func (d *decoder) checkSpec(s *Spec) {
 	d.checkName("name", s.Name)
-	d.oneOf("kind", s.Kind, "train", "import", "graph")
+	d.oneOf("kind", s.Kind, "train", "import", "graph", "pipeline")
 	d.between("priority", float64(s.Priority), -100, 100)
+	if s.Kind != "pipeline" {
+		d.only(s)
+	}
 	switch s.Kind {
+	case "pipeline":
+		d.checkPipeline(s)
 	case "train":
 		d.checkData(&s.Data)
 		d.checkMask(s.Mask)
@@ -60,6 +66,11 @@ func (d *decoder) checkData(s *DataSpec) {
 	if s.Events == "" {
 		d.at("data.events", "is missing: name a CSV file, dataset:ID or sha256:HASH")
 	}
+	d.checkColumns(s)
+}
+
+// checkColumns checks how rows become answers.
+func (d *decoder) checkColumns(s *DataSpec) {
 	for _, c := range []struct{ path, value string }{
 		{"data.columns.student", s.Columns.Student},
 		{"data.columns.skill", s.Columns.Skill},
@@ -71,6 +82,12 @@ func (d *decoder) checkData(s *DataSpec) {
 		}
 	}
 	d.checkCorrect(s.Columns.Correct)
+	if u := s.Columns.TimeUnit; u != "" {
+		d.oneOf("data.columns.time_unit", u, "s", "ms", "us")
+	}
+	if u := s.Columns.ElapsedUnit; u != "" {
+		d.oneOf("data.columns.elapsed_unit", u, "ms", "s")
+	}
 	d.oneOf("data.multi_skill", s.MultiSkill, "combine", "repeat", "first")
 	if s.MultiSkill == "combine" && s.Columns.Item == "" {
 		d.at("data.columns.item", "is missing: multi_skill: combine merges rows of one item (or choose repeat)")
@@ -182,6 +199,13 @@ func (d *decoder) checkModel(s *ModelSpec) {
 	d.between("model.layers", float64(s.Layers), 1, 16)
 	if s.Dropout < 0 || s.Dropout >= 1 {
 		d.at("model.dropout", "is %v; want 0 or more and below 1", s.Dropout)
+	}
+	for k, in := range s.Inputs {
+		path := fmt.Sprintf("model.inputs[%d]", k)
+		d.oneOf(path, in, "difficulty", "elapsed")
+		if slices.Contains(s.Inputs[:k], in) {
+			d.at(path, "%s is given twice", in)
+		}
 	}
 }
 

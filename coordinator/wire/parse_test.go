@@ -69,9 +69,10 @@ train: {workers: 3, batch: 8, accumulate: 2, epochs: 5, optimizer: adamw, lr: 1e
 				Correct: wire.Correct{Column: "Outcome", Right: "CORRECT", Wrong: "INCORRECT", Drop: []string{"STUDY"}},
 			},
 		},
-		Mask:  wire.MaskSpec{Key: "env:KEY"},
-		Split: wire.SplitSpec{File: "f.csv", Student: "who", Column: "fold", Test: 1, Valid: 2, Seed: 1},
-		Model: wire.ModelSpec{Cell: "lstm", Embed: 10, Hidden: 20, Layers: 2},
+		Mask:     wire.MaskSpec{Key: "env:KEY"},
+		Split:    wire.SplitSpec{File: "f.csv", Student: "who", Column: "fold", Test: 1, Valid: 2, Seed: 1},
+		Validate: wire.DefaultValidate(),
+		Model:    wire.ModelSpec{Cell: "lstm", Embed: 10, Hidden: 20, Layers: 2},
 		Train: wire.TrainSpec{
 			Workers: 3, Batch: 8, Accumulate: 2, Epochs: 5, Optimizer: "adamw", LR: 0.01, WeightDecay: 0.1,
 			Schedule: "cosine", MinLR: 0.001, Cycle: 2, CycleMult: 3, Clip: 1, Seed: 7, Precision: "fp32", Kernels: "portable",
@@ -98,7 +99,7 @@ func TestEmbedMayBeDirect(t *testing.T) {
 			t.Fatal(err)
 		}
 		var back wire.ModelSpec
-		if err := json.Unmarshal(b, &back); err != nil || back != m {
+		if err := json.Unmarshal(b, &back); err != nil || !cmp.Equal(back, m) {
 			t.Errorf("%s reads back as %+v: %v", b, back, err)
 		}
 	}

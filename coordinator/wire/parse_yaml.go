@@ -116,6 +116,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 			v.Set(reflect.ValueOf(Correct{Column: n.Value}))
 			return
 		}
+		if v.Type() == reflect.TypeFor[ScheduleSpec]() && n.Kind == yaml.ScalarNode {
+			v.Set(reflect.ValueOf(ScheduleSpec{Cron: n.Value}))
+			return
+		}
 		d.mapping(n, v, path)
 	case reflect.Slice:
 		d.list(n, v, path)

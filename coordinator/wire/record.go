@@ -19,6 +19,10 @@ type Job struct {
 	Reason   string `json:"reason"`    // what a person should know or do, in any non-terminal or failed state
 	Spec     string `json:"spec"`      // the job file's text as resolved by the client
 	SpecHash string `json:"spec_hash"` // SHA-256 of Spec, hex
+	// At is the time that the run is for: of its firing, or of its submission.
+	At       int64  `json:"at_ms,omitempty"`
+	Schedule string `json:"schedule,omitempty"` // that fired it
+	Warning  string `json:"warning,omitempty"`  // what a person should look at though nothing failed
 	// Times are the leader's, Unix milliseconds; zero is not yet.
 	Submitted int64 `json:"submitted_ms"`
 	Ended     int64 `json:"ended_ms"`
@@ -37,6 +41,14 @@ type Stage struct {
 	Tasks     int               `json:"tasks"`
 	Retries   int               `json:"retries"` // failures of a task's own that are retried
 	Resources Resources         `json:"resources"`
+	Version   int               `json:"version,omitempty"`    // of what the kind does: raised when its output's bytes change; 0: never reused
+	Timeout   int64             `json:"timeout_ms,omitempty"` // of one attempt; 0: none
+
+	// Key addresses the result: kind, version, settings, inputs and, of an
+	// extract, the plan. Set when the stage is ready (an extract: has a plan).
+	Key    string `json:"key,omitempty"`
+	Plan   string `json:"plan,omitempty"`   // content hash of what an extract reads, committed before it is read
+	Reused string `json:"reused,omitempty"` // "JOB/STAGE" whose result this is: nothing has changed since
 
 	Status     Status            `json:"status"`
 	Reason     string            `json:"reason"`

@@ -5,12 +5,15 @@ package wire
 
 // Columns maps a CSV's columns to an event's fields.
 type Columns struct {
-	Student string  `json:"student" yaml:"student"`
-	Item    string  `json:"item,omitempty" yaml:"item"`
-	Skill   string  `json:"skill" yaml:"skill"`
-	Correct Correct `json:"correct" yaml:"correct"`
-	Time    string  `json:"time" yaml:"time"`
-	ID      string  `json:"id,omitempty" yaml:"id"` // breaks ties of time
+	Student     string  `json:"student" yaml:"student"`
+	Item        string  `json:"item,omitempty" yaml:"item"`
+	Skill       string  `json:"skill" yaml:"skill"`
+	Correct     Correct `json:"correct" yaml:"correct"`
+	Time        string  `json:"time" yaml:"time"`
+	TimeUnit    string  `json:"time_unit,omitempty" yaml:"time_unit,omitempty"`       // of numbers: s (default), ms, us
+	ID          string  `json:"id,omitempty" yaml:"id"`                               // breaks ties of time
+	Elapsed     string  `json:"elapsed,omitempty" yaml:"elapsed,omitempty"`           // response time
+	ElapsedUnit string  `json:"elapsed_unit,omitempty" yaml:"elapsed_unit,omitempty"` // ms (default), s
 }
 
 // Correct says how an answer is read. With Right and Wrong empty the column
@@ -49,8 +52,9 @@ type ImportSettings struct {
 // ShardSettings are of the stage dataset → shards.
 // Inputs: "dataset". Outputs: "shards" (shard-set manifest).
 type ShardSettings struct {
-	MultiSkill string `json:"multi_skill"` // combine | repeat | first
-	Shards     int    `json:"shards"`
+	MultiSkill string   `json:"multi_skill"` // combine | repeat | first
+	Shards     int      `json:"shards"`
+	Inputs     []string `json:"inputs,omitempty"` // of the model, beside skill and answer: from the input "features"
 }
 
 // TrainSettings are of the stage shards → weights. Inputs: "shards", "folds" (optional).
@@ -72,6 +76,42 @@ type TestSettings struct {
 	Model     ModelSpec `json:"model"`
 	Train     TrainSpec `json:"train"`
 	Baselines bool      `json:"baselines"`
+}
+
+// ExtractSettings are of the stage source → masked Parquet in the lake, rows that
+// are no events apart. Inputs: "events" (the client's CSV file; none where
+// Source has a kind), "folds" (the fold file, optional). Outputs: "extraction"
+// (manifest: plan, dataset, rejects, counts), "dataset", "folds" (optional).
+type ExtractSettings struct {
+	ImportSettings
+	Source SourceSpec `json:"source"`
+}
+
+// ValidateSettings are of the stage dataset → checked dataset. Inputs:
+// "extraction", "reference" (profile of the last accepted dataset, optional).
+// Outputs: "dataset" (without what is quarantined), "quarantine", "report"
+// (JSON), "profile".
+type ValidateSettings struct {
+	Name string       `json:"name"` // of the pipeline, whose last accepted dataset is the reference
+	Spec ValidateSpec `json:"spec"`
+}
+
+// FeaturesSettings are of the stage dataset → feature tables. Inputs: "dataset",
+// "folds" (optional). Outputs: "features" (manifest).
+type FeaturesSettings struct {
+	Name  string       `json:"name"`
+	Spec  FeaturesSpec `json:"spec"`
+	Cut   int64        `json:"cut,omitempty"` // microseconds; 0: all
+	Split Split        `json:"split"`         // items are fitted on its training students
+}
+
+// ExecSettings are of the stage files → files. Inputs: by the names of Inputs.
+// Outputs: by the names of Outputs.
+type ExecSettings struct {
+	Command  []string `json:"command"`
+	Outputs  []string `json:"outputs"`
+	Env      []string `json:"env,omitempty"`
+	MemoryMB int      `json:"memory_mb,omitempty"`
 }
 
 // NoopSettings lets the trivial stage fail, for tests of retries.

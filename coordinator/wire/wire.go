@@ -40,6 +40,11 @@ const (
 	StageTest   StageKind = "test"
 	StageNoop   StageKind = "noop"
 	StageIdle   StageKind = "idle"
+
+	StageExtract  StageKind = "extract"
+	StageValidate StageKind = "validate"
+	StageFeatures StageKind = "features"
+	StageExec     StageKind = "exec"
 )
 
 // Cause says why a task ended without a result; it decides whose retries the

@@ -48,7 +48,7 @@ func WriteDataset(ctx context.Context, b Blobs, ev *Events, mask string) (m *Man
 		p := Part{Events: int64(len(rows))}
 		if len(rows) > 0 {
 			slices.SortFunc(rows, dataplane.Compare)
-			data, err := encodeParquet(rows)
+			data, err := encodeParquet(rows, ev.timed)
 			if err != nil {
 				return nil, "", err
 			}
@@ -99,23 +99,29 @@ func ReadEvents(ctx context.Context, b Blobs, id string, visit func(dataplane.Ev
 	return nil
 }
 
-// eventSchema is the columns of a dataset's files.
-func eventSchema() *arrow.Schema {
-	return arrow.NewSchema([]arrow.Field{
+// eventSchema is the columns of a dataset's files. The response time is there
+// when some event of the dataset has one.
+func eventSchema(timed bool) *arrow.Schema {
+	fields := []arrow.Field{
 		{Name: "student", Type: arrow.BinaryTypes.String},
 		{Name: "time", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "id", Type: arrow.BinaryTypes.String},
 		{Name: "item", Type: arrow.BinaryTypes.String},
 		{Name: "skill", Type: arrow.BinaryTypes.String},
 		{Name: "correct", Type: arrow.FixedWidthTypes.Boolean},
-	}, nil)
+	}
+	if timed {
+		fields = append(fields, arrow.Field{Name: "elapsed", Type: arrow.PrimitiveTypes.Int64})
+	}
+	return arrow.NewSchema(fields, nil)
 }
 
 // zstdLevel is pinned: another level would be other bytes, and another ID.
 const zstdLevel = 3
 
-func encodeParquet(rows []dataplane.Event) ([]byte, error) {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, eventSchema())
+func encodeParquet(rows []dataplane.Event, timed bool) ([]byte, error) {
+	schema := eventSchema(timed)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
 	text := func(k int) *array.StringBuilder { return b.Field(k).(*array.StringBuilder) }
 	for _, e := range rows {
@@ -125,13 +131,16 @@ func encodeParquet(rows []dataplane.Event) ([]byte, error) {
 		text(3).Append(e.Item)
 		text(4).Append(e.Skill)
 		b.Field(5).(*array.BooleanBuilder).Append(e.Correct)
+		if timed {
+			b.Field(6).(*array.Int64Builder).Append(e.Elapsed)
+		}
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
 	var out bytes.Buffer
 	props := parquet.NewWriterProperties(
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"))
-	w, err := pqarrow.NewFileWriter(eventSchema(), &out, props, pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(schema, &out, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, fmt.Errorf("open Parquet writer: %w", err)
 	}
@@ -168,7 +177,7 @@ func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(data
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
 	defer batches.Release()
-	if !sameFields(batches.Schema(), eventSchema()) {
+	if s := batches.Schema(); !sameFields(s, eventSchema(false)) && !sameFields(s, eventSchema(true)) {
 		return fmt.Errorf("%w: columns %v", ErrCorrupt, batches.Schema())
 	}
 	for batches.Next() {
@@ -217,12 +226,19 @@ func sameFields(a, b *arrow.Schema) bool {
 func visitRecord(rec arrow.Record, visit func(dataplane.Event) error) error {
 	text := func(k int) *array.String { return rec.Column(k).(*array.String) }
 	times, correct := rec.Column(1).(*array.Int64), rec.Column(5).(*array.Boolean)
+	var elapsed *array.Int64
+	if rec.NumCols() > 6 {
+		elapsed = rec.Column(6).(*array.Int64)
+	}
 	for row := range int(rec.NumRows()) {
-		err := visit(dataplane.Event{
+		e := dataplane.Event{
 			Student: text(0).Value(row), Time: times.Value(row), ID: text(2).Value(row),
 			Item: text(3).Value(row), Skill: text(4).Value(row), Correct: correct.Value(row),
-		})
-		if err != nil {
+		}
+		if elapsed != nil {
+			e.Elapsed = elapsed.Value(row)
+		}
+		if err := visit(e); err != nil {
 			return err
 		}
 	}

@@ -18,16 +18,21 @@ type Events struct {
 	texts    names // items and skills
 	skills   map[uint32]bool
 	ids      arena
+	timed    bool // some event has a response time
 	n        int
 }
 
-// row is an event; texts are numbers of names.
+// row is an event; texts are numbers of names. The answer is the top bit of
+// elapsed, so that a row stays at 32 bytes.
 type row struct {
 	time                 int64
 	id                   int64 // in the arena, 0 is none
 	student, item, skill uint32
-	correct              bool
+	elapsed              uint32 // milliseconds, below answered
 }
+
+// answered is the bit of row.elapsed that says right.
+const answered = 1 << 31
 
 // NewEvents returns an empty collection.
 func NewEvents() *Events { return &Events{skills: map[uint32]bool{}} }
@@ -37,10 +42,17 @@ func (e *Events) Add(v dataplane.Event) error {
 	if v.Student == "" || len(v.Student) > dataplane.MaxStudent {
 		return fmt.Errorf("a masked student id of %d bytes", len(v.Student))
 	}
+	if v.Elapsed < 0 || v.Elapsed > dataplane.MaxElapsed {
+		return fmt.Errorf("a response time of %d ms", v.Elapsed)
+	}
 	r := row{
 		time: v.Time, id: e.ids.put(v.ID), student: e.students.number(v.Student),
-		item: e.texts.number(v.Item), skill: e.texts.number(v.Skill), correct: v.Correct,
+		item: e.texts.number(v.Item), skill: e.texts.number(v.Skill), elapsed: uint32(v.Elapsed),
 	}
+	if v.Correct {
+		r.elapsed |= answered
+	}
+	e.timed = e.timed || v.Elapsed > 0
 	e.skills[r.skill] = true
 	e.parts[dataplane.StudentShard(v.Student, dataplane.Parts)].add(r)
 	e.n++
@@ -56,7 +68,8 @@ func (e *Events) part(k int) []dataplane.Event {
 	for r := range e.parts[k].all {
 		all = append(all, dataplane.Event{
 			Student: e.students.texts[r.student], Time: r.time, ID: e.ids.get(r.id),
-			Item: e.texts.texts[r.item], Skill: e.texts.texts[r.skill], Correct: r.correct,
+			Item: e.texts.texts[r.item], Skill: e.texts.texts[r.skill],
+			Correct: r.elapsed&answered != 0, Elapsed: int64(r.elapsed &^ answered),
 		})
 	}
 	return all

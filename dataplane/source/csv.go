@@ -3,8 +3,8 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,151 +21,78 @@ type CSVOptions struct {
 	Mask    *Masker
 }
 
-// events is a table of answers, with the places of its columns; −1 is none.
-type events struct {
-	*table
-	o                                      CSVOptions
-	student, item, skill, right, when, tie int
-}
-
 // ReadCSV reads answers, masks their students and hands them to emit. Rows
 // without a skill, and those whose answer is to be dropped, are counted and
 // left out; anything else that does not fit is an *InputError.
-func ReadCSV(ctx context.Context, r io.Reader, o CSVOptions, emit func(dataplane.Event) error) (stats Stats, err error) {
-	t, err := openTable(ctx, r, o.File)
+func ReadCSV(ctx context.Context, r io.Reader, o CSVOptions, emit func(dataplane.Event) error) (Stats, error) {
+	to := &Reader{Mapper: NewMapper(o.Columns, o.Mask, Bounds{}), Emit: emit}
+	err := ScanCSV(ctx, r, o.File, to)
+	return to.Stats, err
+}
+
+// ScanCSV hands a file's rows to a Reader. What is wrong with a row is the
+// Reader's to judge; a file that is none, or that is cut off, is an *InputError.
+func ScanCSV(ctx context.Context, r io.Reader, file string, to *Reader) error {
+	t, err := openTable(ctx, r, file)
 	if err != nil {
-		return stats, err
+		return err
 	}
-	e := &events{table: t, o: o}
-	if err := e.place(); err != nil {
-		return stats, err
+	place, err := t.place(to.Names())
+	if err != nil {
+		return err
 	}
+	at := func() string { return fmt.Sprintf("%s, row %d", t.file, t.row) }
+	var v Values
 	for {
 		record, err := t.next()
 		if errors.Is(err, io.EOF) {
-			return stats, nil
+			return nil
 		}
-		if err != nil {
-			return stats, err
-		}
-		stats.Rows++
-		event, reason, err := e.event(record)
-		if err != nil {
-			return stats, err
-		}
-		if reason != "" {
-			stats.drop(reason)
+		if errors.Is(err, errFields) {
+			if err := to.Bad(at(), &Fault{Text: t.fieldsText()}); err != nil {
+				return err
+			}
 			continue
 		}
-		stats.Kept++
-		if err := emit(event); err != nil {
-			return stats, err
-		}
-	}
-}
-
-// place finds the columns.
-func (e *events) place() error {
-	c := e.o.Columns
-	var faults []error
-	find := func(field, name string, optional bool) int {
-		if optional && name == "" {
-			return -1
-		}
-		k, err := e.column(field, name)
-		faults = append(faults, err)
-		return k
-	}
-	e.student = find("columns.student", c.Student, false)
-	e.item = find("columns.item", c.Item, true)
-	e.skill = find("columns.skill", c.Skill, false)
-	e.right = find("columns.correct", c.Correct.Column, false)
-	e.when = find("columns.time", c.Time, false)
-	e.tie = find("columns.id", c.ID, true)
-	for _, err := range faults {
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// event reads a row; reason says why it is left out, if it is.
-func (e *events) event(record []string) (v dataplane.Event, reason string, err error) {
-	var student, skill, right, when string
-	if student, err = e.text(record, e.student); err != nil {
-		return v, "", err
-	}
-	if student == "" {
-		return v, "", e.fault(e.header[e.student], "the student is empty")
-	}
-	if skill, err = e.text(record, e.skill); err != nil {
-		return v, "", err
-	}
-	if right, err = e.text(record, e.right); err != nil {
-		return v, "", err
-	}
-	if slices.Contains(e.o.Columns.Correct.Drop, right) {
-		return v, e.header[e.right] + " is " + right, nil
-	}
-	if skill == "" {
-		return v, e.header[e.skill] + " is empty", nil
-	}
-	if v.Correct, err = e.answer(right); err != nil {
-		return v, "", err
-	}
-	if when, err = e.text(record, e.when); err != nil {
-		return v, "", err
-	}
-	at, ok := parseTime(when)
-	if !ok {
-		return v, "", e.fault(e.header[e.when], "%q is no time: want a number, or 2006-01-02 15:04:05", when)
-	}
-	if err := e.optional(record, &v); err != nil {
-		return v, "", err
-	}
-	v.Student, v.Skill, v.Time = e.o.Mask.Mask(student), strings.Clone(skill), at
-	return v, "", nil
-}
-
-// optional reads the columns that a file may lack.
-func (e *events) optional(record []string, v *dataplane.Event) error {
-	for _, c := range []struct {
-		at int
-		to *string
-	}{{e.item, &v.Item}, {e.tie, &v.ID}} {
-		if c.at < 0 {
-			continue
+		for f, k := range place {
+			if v[f] = ""; k >= 0 {
+				v[f] = record[k]
+			}
 		}
-		s, err := e.text(record, c.at)
-		if err != nil {
+		if err := to.Row(at, &v); err != nil {
 			return err
 		}
-		*c.to = strings.Clone(s)
 	}
-	return nil
 }
 
-// answer reads a cell that says right or wrong.
-func (e *events) answer(s string) (bool, error) {
-	c := e.o.Columns.Correct
-	right, wrong := c.Right, c.Wrong
-	if right == "" && wrong == "" {
-		right, wrong = "1", "0"
+// place finds the columns by Field; −1 is none.
+func (t *table) place(names [NumFields]string) (at [NumFields]int, err error) {
+	keys := fieldKeys()
+	for f, name := range names {
+		if at[f] = -1; name == "" {
+			continue
+		}
+		if at[f], err = t.column(keys[f], name); err != nil {
+			return at, err
+		}
 	}
-	switch s {
-	case right:
-		return true, nil
-	case wrong:
-		return false, nil
-	}
-	return false, e.fault(e.header[e.right], "%q is neither %q (right) nor %q (wrong)", s, right, wrong)
+	return at, nil
 }
 
-// parseTime reads a number, taken as it is to six decimals, or a date and time
-// in UTC; both become microseconds.
-func parseTime(s string) (int64, bool) {
-	if v, ok := parseMicro(s); ok {
+// parseTime reads a number in the unit given (s, ms or us; seconds when empty),
+// or a date and time in UTC; both become microseconds.
+func parseTime(s, unit string) (int64, bool) {
+	if unit == "us" {
+		if v, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return v, true
+		}
+	} else if v, ok := parseMicro(s); ok {
+		if unit == "ms" {
+			v /= 1000
+		}
 		return v, true
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02"} {
@@ -234,6 +161,9 @@ func ReadFolds(ctx context.Context, r io.Reader, o FoldOptions) (*lake.Folds, er
 		record, err := t.next()
 		if errors.Is(err, io.EOF) {
 			return folds, nil
+		}
+		if errors.Is(err, errFields) {
+			return nil, t.fault("", "%s", t.fieldsText())
 		}
 		if err != nil {
 			return nil, err

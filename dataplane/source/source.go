@@ -34,9 +34,10 @@ func (e *InputError) Error() string {
 
 // Stats counts rows.
 type Stats struct {
-	Rows    int64  `json:"rows"` // without the header
-	Kept    int64  `json:"kept"`
-	Dropped []Drop `json:"dropped"` // by reason
+	Rows     int64  `json:"rows"` // without the header
+	Kept     int64  `json:"kept"`
+	Rejected int64  `json:"rejected,omitempty"` // no events
+	Dropped  []Drop `json:"dropped"`            // by reason
 }
 
 // Drop counts rows left out.

@@ -69,7 +69,12 @@ func (t *table) column(field, name string) (int, error) {
 	return 0, &InputError{File: t.file, Column: name, Text: text + ". The file has " + strings.Join(t.header, ", ")}
 }
 
-// next reads a row; io.EOF after the last.
+// fieldsText puts errFields into words.
+func (t *table) fieldsText() string {
+	return fmt.Sprintf("the row has another number of fields than the header, which has %d", len(t.header))
+}
+
+// next reads a row; io.EOF after the last, errFields where the next row may be read.
 func (t *table) next() ([]string, error) {
 	record, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
@@ -106,7 +111,7 @@ func (t *table) broken(err error) error {
 	case errors.Is(err, errNUL):
 		return t.fault("", "a NUL byte: this is no text file")
 	case errors.As(err, &parse) && errors.Is(parse.Err, csv.ErrFieldCount):
-		return t.fault("", "the row has another number of fields than the header, which has %d", len(t.header))
+		return errFields
 	case errors.As(err, &parse):
 		return t.fault("", "%v", parse.Err)
 	}
@@ -116,6 +121,8 @@ func (t *table) broken(err error) error {
 var (
 	errLong = errors.New("line too long")
 	errNUL  = errors.New("NUL byte")
+	// errFields says that a row has another number of fields than the header.
+	errFields = errors.New("another number of fields")
 )
 
 // guard refuses what would make the CSV reader hold too much. What stands
