@@ -56,6 +56,12 @@ func (c *Client) Stop(ctx context.Context, id string, s wire.StopRequest) (r wir
 	return r, err
 }
 
+// Retry takes an ended job up again.
+func (c *Client) Retry(ctx context.Context, id string, q wire.RetryRequest) (r wire.SubmitReply, err error) {
+	_, err = c.do(ctx, http.MethodPost, "/v1/jobs/"+esc(id)+"/retry", q, &r)
+	return r, err
+}
+
 // Logs reads a page of a job's log.
 func (c *Client) Logs(ctx context.Context, id string, from uint64, wait time.Duration) (r wire.LogsReply, err error) {
 	_, err = c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/jobs/%s/logs?from=%d&wait=%s", esc(id), from, wait), nil, &r)
@@ -129,6 +135,12 @@ func (c *Client) Result(ctx context.Context, q wire.TaskResult) (r wire.Outcome,
 // Checkpoint moves a gang's checkpoint pointer.
 func (c *Client) Checkpoint(ctx context.Context, q wire.PutCheckpoint) (r wire.Outcome, err error) {
 	_, err = c.do(ctx, http.MethodPost, "/v1/tasks/checkpoint", q, &r)
+	return r, err
+}
+
+// PutPlan commits what a task is to read.
+func (c *Client) PutPlan(ctx context.Context, q wire.PutPlan) (r wire.Outcome, err error) {
+	_, err = c.do(ctx, http.MethodPost, "/v1/tasks/plan", q, &r)
 	return r, err
 }
 
