@@ -50,6 +50,12 @@ func (c *Client) Job(ctx context.Context, id string, index uint64, wait time.Dur
 	return r, next, err
 }
 
+// JobStages reads a job with so many of its stages, or "all".
+func (c *Client) JobStages(ctx context.Context, id, stages string) (r wire.JobView, err error) {
+	_, err = c.do(ctx, http.MethodGet, "/v1/jobs/"+esc(id)+"?stages="+url.QueryEscape(stages), nil, &r)
+	return r, err
+}
+
 // Stop ends a job.
 func (c *Client) Stop(ctx context.Context, id string, s wire.StopRequest) (r wire.SubmitReply, err error) {
 	_, err = c.do(ctx, http.MethodPost, "/v1/jobs/"+esc(id)+"/stop", s, &r)
