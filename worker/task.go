@@ -70,6 +70,9 @@ func causeOf(work context.Context, err error) wire.Cause {
 	if errors.Is(context.Cause(work), errDrained) {
 		return wire.CauseDrain
 	}
+	if _, ok := errors.AsType[*stage.GateError](err); ok {
+		return wire.CauseGate
+	}
 	return train.CauseOf(err)
 }
 

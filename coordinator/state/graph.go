@@ -60,7 +60,7 @@ func (t *tx) count(job string) int {
 func (t *tx) begin(s *wire.Stage, from *wire.Checkpoint) {
 	s.Status, s.Reason = wire.Pending, ""
 	s.Outputs, s.Result, s.Round, s.Checkpoint = nil, nil, 0, from
-	s.Started, s.Ended = 0, 0
+	s.Started, s.Ended, s.Cause = 0, 0, wire.CauseNone
 	s.ModifyIndex = t.index
 	if s.Waits == 0 {
 		s.Reason = waitsForWorker
@@ -140,7 +140,9 @@ func (t *tx) advance(job, stage string) {
 
 func (t *tx) advanceStage(j *wire.Job, s *wire.Stage) {
 	if failed := first[wire.Task](t.Txn, tableTasks, "failed", s.Job, s.Name); failed != nil {
-		t.setStage(*s, func(s *wire.Stage) { s.Status, s.Reason, s.Ended = wire.Failed, failed.Error, t.now })
+		t.setStage(*s, func(s *wire.Stage) {
+			s.Status, s.Reason, s.Cause, s.Ended = wire.Failed, failed.Error, failed.Cause, t.now
+		})
 		t.end(j, wire.Failed, "stage "+s.Name+" failed: "+failed.Error)
 		return
 	}

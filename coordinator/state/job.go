@@ -143,7 +143,7 @@ func (t *tx) restart(job, from string, again []*wire.Stage) {
 		for _, k := range t.tasks(job, s.Name) {
 			t.setTask(*k, func(k *wire.Task) {
 				k.Status, k.Reason, k.Node, k.Token, k.Granted = wire.Pending, "", "", 0, wire.Resources{}
-				k.Failures, k.Pause, k.Error = 0, 0, ""
+				k.Failures, k.Pause, k.Error, k.Cause = 0, 0, "", wire.CauseNone
 			})
 		}
 	}

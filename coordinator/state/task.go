@@ -127,7 +127,7 @@ func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
 	switch {
 	case c.Error == "" && s.Run != wire.Service:
 		t.succeed(k, s, c)
-	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal):
+	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal || c.Cause == wire.CauseGate):
 		t.fail(k, s, c)
 	default:
 		t.release(k, s, c.Cause, c.Error)
@@ -168,10 +168,11 @@ func (t *tx) putDataset(d wire.Dataset) {
 // fail counts a failure of the task's own against the stage's retries.
 func (t *tx) fail(k *wire.Task, s *wire.Stage, c wire.TaskResult) {
 	failures := k.Failures + 1
-	if c.Cause == wire.CauseFatal || failures > s.Retries {
+	if c.Cause != wire.CauseTask || failures > s.Retries {
 		t.setTask(*k, func(k *wire.Task) {
-			k.Status, k.Reason, k.Error, k.Failures, k.Token = wire.Failed, c.Error, c.Error, failures, 0
+			k.Status, k.Reason, k.Error, k.Cause, k.Failures, k.Token = wire.Failed, c.Error, c.Error, c.Cause, failures, 0
 		})
+		t.setStage(*s, func(s *wire.Stage) { s.Outputs, s.Result = c.Outputs, c.Result }) // what says why
 		return
 	}
 	t.release(k, s, c.Cause, c.Error)

@@ -65,6 +65,7 @@ type Stage struct {
 	Result     json.RawMessage   `json:"result,omitempty"`
 	Round      uint64            `json:"round"` // a gang's newest round, 0 before the first
 	Checkpoint *Checkpoint       `json:"checkpoint,omitempty"`
+	Cause      Cause             `json:"cause,omitempty"` // of a failed stage
 	Started    int64             `json:"started_ms"`
 	Ended      int64             `json:"ended_ms"`
 	Meta
@@ -104,10 +105,11 @@ type Task struct {
 	Node     string    `json:"node"`
 	Token    uint64    `json:"token"` // Raft index of the assignment; the fencing token
 	Granted  Resources `json:"granted"`
-	Attempt  int       `json:"attempt"`       // assignments so far
-	Failures int       `json:"failures"`      // own failures so far
-	Pause    int64     `json:"not_before_ms"` // back-off: not placed before this leader time
-	Error    string    `json:"error"`         // the last own failure
+	Attempt  int       `json:"attempt"`         // assignments so far
+	Failures int       `json:"failures"`        // own failures so far
+	Pause    int64     `json:"not_before_ms"`   // back-off: not placed before this leader time
+	Error    string    `json:"error"`           // the last own failure
+	Cause    Cause     `json:"cause,omitempty"` // of it
 	Meta
 }
 

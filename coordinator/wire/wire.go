@@ -72,6 +72,7 @@ const (
 	CauseLease   Cause = "lease"   // the worker's lease ran out
 	CauseNode    Cause = "node"    // the worker left or died
 	CauseDrain   Cause = "drain"   // the worker gave the task back
+	CauseGate    Cause = "gate"    // the data or the model is not good enough, no retry can help
 	CauseStopped Cause = "stopped" // a person stopped the job
 )
 

@@ -20,7 +20,7 @@ type Extraction struct {
 	Version  int      `json:"version"`
 	Plan     string   `json:"plan,omitempty"` // hash; none of a file
 	Base     string   `json:"base,omitempty"` // extraction before
-	At       int64    `json:"at_ms"`          // of the plan; of a file 0
+	At       int64    `json:"at_ms"`          // of the run that planned it
 	Dataset  string   `json:"dataset"`
 	Rows     int64    `json:"rows"`
 	Kept     int64    `json:"kept"`

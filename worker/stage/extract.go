@@ -100,6 +100,7 @@ func (x *extractor) name() string {
 // dataset that the plan goes on from.
 func (x *extractor) readAll(ctx context.Context) error {
 	if x.source.Kind == "" {
+		x.made.At = x.a.At
 		return x.readFile(ctx)
 	}
 	src, err := source.Open(ctx, x.source)

@@ -35,6 +35,8 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runImport(ctx, env, a.Stage)
 	case wire.StageExtract:
 		return runExtract(ctx, env, a)
+	case wire.StageValidate:
+		return runValidate(ctx, env, a.Stage)
 	case wire.StageShard:
 		return runShard(ctx, env, a.Stage)
 	case wire.StageNoop:
@@ -42,7 +44,7 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest, wire.StageValidate, wire.StageFeatures, wire.StageExec:
+	case wire.StageTrain, wire.StageTest, wire.StageFeatures, wire.StageExec:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }
