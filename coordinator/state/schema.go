@@ -18,11 +18,13 @@ const (
 	tableTasks    = "tasks"
 	tableRounds   = "rounds"
 	tableRequests = "requests"
+	tableFeatures = "features"
 )
 
 func tables() []string {
 	return []string{
 		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableRequests,
+		tableFeatures,
 	}
 }
 
@@ -101,6 +103,9 @@ func schema() *memdb.DBSchema {
 		table(tableMeta, index("id", true, func(*meta) []byte { return text("meta") })),
 		table(tableNodes, index("id", true, func(n *wire.Node) []byte { return text(n.ID) })),
 		table(tableDatasets, index("id", true, func(d *wire.Dataset) []byte { return text(d.ID) })),
+		table(tableFeatures,
+			index("id", true, func(f *wire.FeatureSet) []byte { return text(f.Name, f.ID) }),
+			index("set", false, func(f *wire.FeatureSet) []byte { return text(f.ID) })),
 		table(tableJobs,
 			index("id", true, func(j *wire.Job) []byte { return text(j.ID) }),
 			index("age", true, func(j *wire.Job) []byte { return append(number(j.CreateIndex), text(j.ID)...) }),

@@ -136,6 +136,8 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Task{}
 	case tableRounds:
 		record = &wire.Round{}
+	case tableFeatures:
+		record = &wire.FeatureSet{}
 	case tableRequests:
 		record = &request{}
 	default:
