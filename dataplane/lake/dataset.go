@@ -169,7 +169,9 @@ func writeParquet(rec arrow.Record) ([]byte, error) {
 
 // decodeParquet visits the events of a file that must hold as many as its manifest says.
 func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(dataplane.Event) error) error {
-	known := func(s *arrow.Schema) bool { return sameFields(s, eventSchema(false)) || sameFields(s, eventSchema(true)) }
+	known := func(s *arrow.Schema) bool {
+		return sameFields(s, eventSchema(false)) || sameFields(s, eventSchema(true))
+	}
 	return readParquet(ctx, data, rows, known, func(rec arrow.Record) error { return visitRecord(rec, visit) })
 }
 

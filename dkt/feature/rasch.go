@@ -25,7 +25,7 @@ const (
 	nodes         = 13    // of the quadrature over a student's ability
 	apart         = 0.75  // distance of nodes, posterior deviations
 	maxIterations = 500   //
-	tolerance     = 1e-5  // logits: no parameter moves more in the last iteration
+	tolerance     = 1e-6  // logits: no parameter moves more in the last iteration
 	pseudo        = 10.0  // imaginary students and items of unit variance, which hold a small sample's deviations
 	meanVariance  = 9.0   // of the prior of DifficultyMean, around 0
 	longest       = 1.0   // a parameter's longest step
@@ -76,11 +76,23 @@ func (r *rasch) solve(ctx context.Context, tell func(iteration int)) (f Fit, err
 		}
 		f.Iterations++
 		r.expect()
-		f.Converged = r.maximise() < tolerance
+		f.Converged = r.maximise(gain(f.Iterations)) < tolerance
 		tell(f.Iterations)
 	}
 	f.AbilitySD, f.DifficultyMean, f.DifficultySD = r.sigma, r.mu, r.tau
 	return f, nil
+}
+
+// gain is how much of a scoring step for a prior an iteration takes: whole ones
+// first; shorter ones where few answers an item make whole ones swing.
+func gain(iteration int) float64 {
+	switch {
+	case iteration <= 40:
+		return 1
+	case iteration <= 100:
+		return 0.3
+	}
+	return 0.1
 }
 
 // expect makes the sums under the parameters as they stand.
@@ -193,7 +205,7 @@ func (r *rasch) posterior(answers []uint32, at, odds, weight *[nodes]float64) {
 }
 
 // maximise moves the parameters and answers the longest move.
-func (r *rasch) maximise() float64 {
+func (r *rasch) maximise(gain float64) float64 {
 	copy(r.before, r.b)
 	sigma, tau, mu := r.sigma, r.tau, r.mu
 	r.slide()
@@ -201,7 +213,7 @@ func (r *rasch) maximise() float64 {
 	for k, b := range r.b {
 		r.b[k] += bounded((r.slope[k]-float64((b-r.mu)*pull))/(r.complete[k]+pull), longest)
 	}
-	r.prior()
+	r.prior(gain)
 	moved := max(math.Abs(r.sigma-sigma), math.Abs(r.tau-tau), math.Abs(r.mu-mu))
 	for k, b := range r.b {
 		moved = max(moved, math.Abs(b-r.before[k]))
@@ -227,7 +239,7 @@ func (r *rasch) slide() {
 
 // prior moves the prior of difficulties; each difficulty goes along as far as it
 // hangs on the prior, lest it lag behind and the two swing.
-func (r *rasch) prior() {
+func (r *rasch) prior(gain float64) {
 	var off, spread, reliable, reliable2 float64
 	for k, b := range r.b {
 		d, rho := b-r.mu, r.reliability(k)
@@ -236,9 +248,9 @@ func (r *rasch) prior() {
 		reliable += rho
 		reliable2 += float64(rho * rho)
 	}
-	grow := r.rescore(r.tau, spread, float64(len(r.b)), reliable2)
+	grow := float64(gain * r.rescore(r.tau, spread, float64(len(r.b)), reliable2))
 	hold := float64(r.tau*r.tau) / meanVariance
-	step := bounded((off-float64(r.mu*hold))/(reliable+hold), longest)
+	step := float64(gain * bounded((off-float64(r.mu*hold))/(reliable+hold), longest))
 	for k, b := range r.b {
 		loose := 1 - r.reliability(k)
 		r.b[k] += float64(loose * (step + float64(2*grow*(b-r.mu))))

@@ -10,8 +10,10 @@ type column[R any] struct {
 	real  func(*R) float64
 }
 
-func text[R any](name string, f func(*R) string) column[R]  { return column[R]{name: name, text: f} }
-func whole[R any](name string, f func(*R) int64) column[R]  { return column[R]{name: name, whole: f} }
+func text[R any](name string, f func(*R) string) column[R] { return column[R]{name: name, text: f} }
+
+func whole[R any](name string, f func(*R) int64) column[R] { return column[R]{name: name, whole: f} }
+
 func real[R any](name string, f func(*R) float64) column[R] { return column[R]{name: name, real: f} }
 
 // tableOf makes a table of rows.

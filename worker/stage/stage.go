@@ -31,6 +31,8 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runImport(ctx, env, a.Stage)
 	case wire.StageShard:
 		return runShard(ctx, env, a.Stage)
+	case wire.StageFeatures:
+		return runFeatures(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
