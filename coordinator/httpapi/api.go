@@ -96,6 +96,10 @@ func New(d Deps) http.Handler {
 	a.leader("POST /v1/tasks/progress", a.progress)
 	a.leader("GET /v1/datasets", a.datasets)
 	a.leader("GET /v1/datasets/{id}", a.dataset)
+	a.leader("GET /v1/features", a.features)
+	a.leader("GET /v1/features/diff", a.featureDiff)
+	a.leader("GET /v1/features/{id}", a.feature)
+	a.leader("GET /v1/features/{id}/students/{student}", a.featuresOf)
 	a.local("/", func(http.ResponseWriter, *http.Request) error {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no such page: the API is below /v1/"}
 	})

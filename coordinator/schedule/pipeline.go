@@ -17,9 +17,7 @@ func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 	b.addTo(extractStage(&b, spec, run))
 	b.addTo(validateStage(&b, spec, run), "extract")
 	split, inputs := splitOf(spec, "extract")
-	if false {
 	b.addTo(featuresStage(&b, spec, run, split), "validate")
-	}
 	shard := wire.Stage{
 		Name: "shard", Kind: wire.StageShard, Inputs: map[string]string{dataset: "validate/" + dataset},
 		Settings: b.settings(wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards, Inputs: spec.Model.Inputs}),

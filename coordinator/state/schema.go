@@ -20,12 +20,14 @@ const (
 	tableKept     = "kept"
 	tableHeads    = "heads"
 	tableRequests = "requests"
+	tableFeatures = "features"
 	tableWaits    = "waits" // derived, in no snapshot
 )
 
 func tables() []string {
 	return []string{
 		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableKept, tableHeads, tableRequests,
+		tableFeatures,
 	}
 }
 
@@ -147,6 +149,9 @@ func schema() *memdb.DBSchema {
 		table(tableMeta, index("id", true, func(*meta) []byte { return text("meta") })),
 		table(tableNodes, index("id", true, func(n *wire.Node) []byte { return text(n.ID) })),
 		table(tableDatasets, index("id", true, func(d *wire.Dataset) []byte { return text(d.ID) })),
+		table(tableFeatures,
+			index("id", true, func(f *wire.FeatureSet) []byte { return text(f.Name, f.ID) }),
+			index("set", false, func(f *wire.FeatureSet) []byte { return text(f.ID) })),
 		table(tableJobs,
 			index("id", true, func(j *wire.Job) []byte { return text(j.ID) }),
 			index("age", true, func(j *wire.Job) []byte { return append(number(j.CreateIndex), text(j.ID)...) }),

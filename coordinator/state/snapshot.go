@@ -141,6 +141,8 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Kept{}
 	case tableHeads:
 		record = &wire.Head{}
+	case tableFeatures:
+		record = &wire.FeatureSet{}
 	case tableRequests:
 		record = &request{}
 	default:

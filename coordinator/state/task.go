@@ -154,6 +154,9 @@ func (t *tx) succeed(k *wire.Task, s *wire.Stage, c wire.TaskResult) {
 	if c.Dataset != nil {
 		t.putDataset(*c.Dataset)
 	}
+	if c.Features != nil {
+		t.putFeatures(*c.Features, k.Job)
+	}
 }
 
 // putDataset keeps the first record of a dataset: the same content has one id.

@@ -25,6 +25,10 @@ import "encoding/json"
 //	POST /v1/tasks/plan       PutPlan         Outcome
 //	POST /v1/tasks/progress   Progress        {}
 //	GET  /v1/datasets, /v1/datasets/{id}  []Dataset, Dataset
+//	GET  /v1/features?all=1               []FeatureSet (without all: each pipeline's newest)
+//	GET  /v1/features/{id}                FeatureSetView ({id}: or a pipeline's name, its newest)
+//	GET  /v1/features/{id}/students/{student}?cut=US&events=N  StudentFeatures
+//	GET  /v1/features/diff?a=ID&b=ID      FeatureDiff
 //	HEAD, GET, PUT /v1/blobs/{sha256}     bytes
 
 // Header names.

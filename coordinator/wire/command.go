@@ -106,6 +106,8 @@ type TaskResult struct {
 	Outputs map[string]string `json:"outputs,omitempty"`
 	Result  json.RawMessage   `json:"result,omitempty"`
 	Dataset *Dataset          `json:"dataset,omitempty"` // an import's record
+	// Features is a features stage's record.
+	Features *FeatureSet `json:"features,omitempty"`
 }
 
 // ReleaseTasks takes tasks from their holders: a lease that ended, a drain.

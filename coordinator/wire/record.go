@@ -184,3 +184,16 @@ type Dataset struct {
 	Created  int64  `json:"created_ms"`
 	Meta
 }
+
+// FeatureSet is a set of feature tables in the lake.
+type FeatureSet struct {
+	ID       string `json:"id"`       // content hash of its manifest
+	Name     string `json:"name"`     // of the pipeline that made it
+	Dataset  string `json:"dataset"`  // that it was made of
+	Cut      int64  `json:"cut"`      // microseconds: events at or after it are not seen; 0: all are
+	Students int64  `json:"students"` // rows of the tables
+	Items    int64  `json:"items"`
+	Created  int64  `json:"created_ms"`
+	Job      string `json:"job"` // that made it last
+	Meta
+}

@@ -39,12 +39,14 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runValidate(ctx, env, a.Stage)
 	case wire.StageShard:
 		return runShard(ctx, env, a.Stage)
+	case wire.StageFeatures:
+		return runFeatures(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest, wire.StageFeatures, wire.StageExec:
+	case wire.StageTrain, wire.StageTest, wire.StageExec:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }
