@@ -56,12 +56,15 @@ func TestInitPrintsFilesThatWork(t *testing.T) {
 	if _, err := wire.ParseSpec("job.yaml", []byte(o.out)); err != nil {
 		t.Error(err)
 	}
+	if _, err := wire.ParseSpec("retrain.yaml", []byte(cohort(t, "", nil, "job", "init", "pipeline").out)); err != nil {
+		t.Error(err)
+	}
 	for _, kind := range []string{"coordinator", "worker"} {
 		o := cohort(t, "", nil, "job", "init", kind)
 		bad := cohort(t, "", nil, kind, "--config", write(t, "node.yaml", strings.ReplaceAll(o.out, "127.0.0.1", "192.0.2.1")))
 		bad.expect(t, 1, "insecure: true")
 	}
-	cohort(t, "", nil, "job", "init", "zebra").expect(t, 2, "known: job, coordinator, worker")
+	cohort(t, "", nil, "job", "init", "zebra").expect(t, 2, "known: job, pipeline, coordinator, worker")
 }
 
 func TestValidateReadsTheJobAndLooksForItsFiles(t *testing.T) {
