@@ -21,4 +21,12 @@ type History struct {
 	Student string // masked
 	Skill   []int32
 	Correct []uint8 // 0 or 1
+	Pace    []uint8 // bin of each response time, see Inputs; nil: the model takes none
+}
+
+// Answered is a history with what further inputs are made of.
+type Answered struct {
+	History
+	Item    []int32
+	Elapsed []int32 // milliseconds; 0 is unknown
 }

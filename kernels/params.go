@@ -39,7 +39,7 @@ func NewParams(s Shape) *Params {
 	return &Params{Shape: s, Data: make([]float32, s.ParamCount())}
 }
 
-// E is the embedding, [2Q][E]; of a direct model the table, [2Q][4H].
+// E is the embedding, [K·Q][E]; of a direct model the table, [K·Q][4H].
 func (p *Params) E() []float32 { return p.Data[:p.Shape.Rows()*p.Shape.RowWidth()] }
 
 // Wx is layer l's input weights, [input][4H]; input is E for layer 0, else H.

@@ -7,16 +7,23 @@ const Gates = 4
 
 // Shape is a model's sizes.
 type Shape struct {
-	Skills int // Q; there are 2Q interactions: skill + Q·correct
+	Skills int // Q; there are K·Q interactions: skill + Q·kind
 	Embed  int // E, length of an interaction's embedding; 0: direct, see Direct
 	Hidden int // H, units of each LSTM layer
 	Layers int // L ≥ 1
+	// Kinds is K, the kinds of answers to a skill; 0 is 2, wrong and right. With
+	// further inputs an answer's kind is correct + 2·input.
+	Kinds int `json:",omitempty"`
 }
 
-// Check refuses shapes without a skill, a unit or a layer.
+// Check refuses shapes without a skill, a unit or a layer, or in which wrong
+// and right are not apart.
 func (s Shape) Check() error {
 	if s.Skills < 1 || s.Embed < 0 || s.Hidden < 1 || s.Layers < 1 {
 		return fmt.Errorf("model shape %+v has an empty part", s)
+	}
+	if s.Kinds < 0 || s.Kinds%2 != 0 {
+		return fmt.Errorf("model shape %+v: kinds of answers come in pairs, wrong and right", s)
 	}
 	return nil
 }
@@ -34,8 +41,13 @@ func (s Shape) RowWidth() int {
 	return s.Embed
 }
 
-// Rows is the number of interactions, 2Q.
-func (s Shape) Rows() int { return 2 * s.Skills }
+// Rows is the number of interactions, K·Q; 2Q of a plain model.
+func (s Shape) Rows() int {
+	if s.Kinds == 0 {
+		return 2 * s.Skills
+	}
+	return s.Kinds * s.Skills
+}
 
 // Width is the number of gate pre-activations of a layer, 4H. Column
 // g·H + u is gate g of unit u.

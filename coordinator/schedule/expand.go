@@ -54,16 +54,14 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 		b.add(importStage(spec))
 		data[dataset] = "import/" + dataset
 	}
-	b.add(wire.Stage{
-		Name: "shard", Kind: wire.StageShard, Inputs: map[string]string{dataset: data[dataset]},
-		Settings: b.settings(wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards}),
-	})
 	split := wire.Split{File: "", Column: spec.Split.Column, Test: spec.Split.Test, Valid: spec.Split.Valid, Seed: spec.Split.Seed}
 	inputs := map[string]string{shards: "shard/" + shards}
 	if spec.Split.File != "" {
 		split.File = folds
 		inputs[folds] = "import/" + folds
+		data[folds] = inputs[folds]
 	}
+	b.add(b.shardStage(spec, split, data))
 	b.add(wire.Stage{
 		Name: "train", Kind: wire.StageTrain, Run: wire.Gang, Tasks: spec.Train.Workers, Inputs: inputs,
 		Settings: b.settings(wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train}),
@@ -75,6 +73,17 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 		Settings: b.settings(wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train, Baselines: true}),
 	})
 	return b.stages, b.err
+}
+
+// shardStage needs to know who trains only where the model takes further inputs,
+// which are fitted on them: else one set of shards serves every split.
+func (b *builder) shardStage(spec wire.Spec, split wire.Split, data map[string]string) wire.Stage {
+	s := wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards, Inputs: spec.Model.Inputs}
+	inputs := map[string]string{dataset: data[dataset]}
+	if len(s.Inputs) > 0 {
+		s.Split, inputs = &split, data
+	}
+	return wire.Stage{Name: "shard", Kind: wire.StageShard, Inputs: inputs, Settings: b.settings(s)}
 }
 
 func importStage(spec wire.Spec) wire.Stage {

@@ -1,7 +1,7 @@
 // Package batch encodes histories as Arrow IPC record batches, the form in
 // which shards travel and rest. A message is one Arrow IPC stream of one record
-// batch, zstd-compressed, with columns student (utf8), skill (list of int32)
-// and correct (list of uint8).
+// batch, zstd-compressed, with columns student (utf8), skill (list of int32),
+// correct (list of uint8) and, where the histories have one, pace (list of uint8).
 package batch
 
 import (
@@ -17,19 +17,24 @@ import (
 var ErrFormat = errors.New("not a batch of histories")
 
 // schema of a message. Arrow's writers put it first in each.
-func schema() *arrow.Schema {
-	return arrow.NewSchema([]arrow.Field{
+func schema(paced bool) *arrow.Schema {
+	fields := []arrow.Field{
 		{Name: "student", Type: arrow.BinaryTypes.String},
 		{Name: "skill", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int32)},
 		{Name: "correct", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Uint8)},
-	}, nil)
+	}
+	if paced {
+		fields = append(fields, arrow.Field{Name: "pace", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Uint8)})
+	}
+	return arrow.NewSchema(fields, nil)
 }
 
-// Bytes a row takes before compression, besides its text and answers: three
-// offsets, and then some.
+// Bytes a row takes before compression, besides its text and answers: three or
+// four offsets, and then some.
 const (
 	rowBytes    = 32
 	answerBytes = 5
+	paceBytes   = 1
 
 	// rawLimit bounds a message before compression, which may not shrink it;
 	// the rest of dataplane.MaxMessage is for Arrow's own framing.
@@ -44,6 +49,9 @@ func Join(pieces []dataplane.History) []dataplane.History {
 			last := &out[n-1]
 			last.Skill = append(slices.Clip(last.Skill), p.Skill...)
 			last.Correct = append(slices.Clip(last.Correct), p.Correct...)
+			if p.Pace != nil {
+				last.Pace = append(slices.Clip(last.Pace), p.Pace...)
+			}
 			continue
 		}
 		out = append(out, p)

@@ -65,6 +65,10 @@ func rows(rec arrow.Record) ([]dataplane.History, error) {
 	if skills.NullN()+right.NullN() > 0 {
 		return nil, fmt.Errorf("%w: nulls", ErrFormat)
 	}
+	paces, err := pacesOf(rec)
+	if err != nil {
+		return nil, err
+	}
 	h := make([]dataplane.History, rec.NumRows())
 	for i := range h {
 		s0, s1 := skill.ValueOffsets(i)
@@ -74,6 +78,9 @@ func rows(rec arrow.Record) ([]dataplane.History, error) {
 			Skill:   slices.Clone(skills.Int32Values()[s0:s1]),
 			Correct: slices.Clone(right.Uint8Values()[c0:c1]),
 		}
+		if paces != nil {
+			h[i].Pace = paces(i)
+		}
 		if err := check(h[i]); err != nil {
 			return nil, err
 		}
@@ -81,9 +88,31 @@ func rows(rec arrow.Record) ([]dataplane.History, error) {
 	return h, nil
 }
 
+// pacesOf reads a row's paces; nil where the batch has none.
+func pacesOf(rec arrow.Record) (func(row int) []uint8, error) {
+	if rec.NumCols() < 4 {
+		return nil, nil
+	}
+	pace, ok := rec.Column(3).(*array.List)
+	if !ok || pace.NullN() > 0 {
+		return nil, fmt.Errorf("%w: columns", ErrFormat)
+	}
+	values := pace.ListValues().(*array.Uint8)
+	if values.NullN() > 0 {
+		return nil, fmt.Errorf("%w: nulls", ErrFormat)
+	}
+	return func(row int) []uint8 {
+		from, to := pace.ValueOffsets(row)
+		return append([]uint8{}, values.Uint8Values()[from:to]...)
+	}, nil
+}
+
 func check(h dataplane.History) error {
 	if len(h.Skill) != len(h.Correct) {
 		return fmt.Errorf("%w: %d skills, %d answers", ErrFormat, len(h.Skill), len(h.Correct))
+	}
+	if h.Pace != nil && len(h.Pace) != len(h.Skill) {
+		return fmt.Errorf("%w: %d paces of %d answers", ErrFormat, len(h.Pace), len(h.Skill))
 	}
 	for i, s := range h.Skill {
 		if s < 0 || h.Correct[i] > 1 {

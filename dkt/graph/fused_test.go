@@ -18,6 +18,7 @@ func TestFusedGradientsAreTheDerivative(t *testing.T) {
 		s := kernels.Shape{
 			Skills: rapid.IntRange(1, 4).Draw(t, "skills"), Embed: rapid.IntRange(1, 5).Draw(t, "embed"),
 			Hidden: rapid.IntRange(1, 6).Draw(t, "hidden"), Layers: rapid.IntRange(1, 3).Draw(t, "layers"),
+			Kinds: 2 * rapid.IntRange(0, 4).Draw(t, "pairs"),
 		}
 		seed := rapid.Uint32().Draw(t, "seed")
 		drop := kernels.Dropout{Seed: seed, Epoch: 3, Rate: rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "dropout")}

@@ -47,6 +47,9 @@ func (s *Set) cut(h dataplane.History, window, skills int) error {
 	if len(h.Skill) != len(h.Correct) {
 		return fmt.Errorf("student %s has %d skills and %d answers", h.Student, len(h.Skill), len(h.Correct))
 	}
+	if h.Pace != nil && len(h.Pace) != len(h.Skill) {
+		return fmt.Errorf("student %s has %d paces of %d answers", h.Student, len(h.Pace), len(h.Skill))
+	}
 	hash := StudentHash(h.Student)
 	for at, w := 0, uint32(0); at < len(h.Skill); at, w = at+window, w+1 {
 		end := min(at+window, len(h.Skill))
@@ -61,12 +64,36 @@ func (s *Set) cut(h dataplane.History, window, skills int) error {
 			}
 		}
 		for k := at; k < end-1; k++ {
-			q.In = append(q.In, h.Skill[k]+int32(skills)*int32(h.Correct[k]))
+			q.In = append(q.In, h.Skill[k]+int32(skills)*kind(h, k))
 		}
 		s.Seqs = append(s.Seqs, q)
 		s.keys = append(s.keys, key{h.Student, hash, w})
 	}
 	return nil
+}
+
+// kind is an answer's: correct + 2·pace.
+func kind(h dataplane.History, k int) int32 {
+	if h.Pace == nil {
+		return int32(h.Correct[k])
+	}
+	return int32(h.Correct[k]) + 2*int32(h.Pace[k])
+}
+
+// Plain is the set as a model without further inputs sees it: skill k is of[k], of
+// skills in all, and an answer is wrong or right.
+func (s *Set) Plain(of []int32, skills int) *Set {
+	out := &Set{keys: s.keys}
+	for _, q := range s.Seqs {
+		to := kernels.Sequence{ID: q.ID, Right: q.Right}
+		for t, x := range q.In {
+			skill, kind := int(x)%len(of), int(x)/len(of)
+			to.In = append(to.In, of[skill]+int32(skills*(kind%2)))
+			to.Ask = append(to.Ask, of[q.Ask[t]])
+		}
+		out.Seqs = append(out.Seqs, to)
+	}
+	return out
 }
 
 // Answers is the number of predicted answers of the set.

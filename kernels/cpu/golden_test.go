@@ -26,7 +26,8 @@ type goldenCase struct {
 }
 
 // goldenCases cover one and more layers, widths that fill no vector, more than
-// one block of units (32) and of table rows (64), all with and without dropout.
+// one block of units (32) and of table rows (64), more kinds of answers than wrong
+// and right, all with and without dropout.
 func goldenCases() []goldenCase {
 	return []goldenCase{
 		{"plain", kernels.Shape{Skills: 5, Embed: 4, Hidden: 8, Layers: 1}, 0, 0},
@@ -34,6 +35,7 @@ func goldenCases() []goldenCase {
 		{"deep", kernels.Shape{Skills: 3, Embed: 5, Hidden: 7, Layers: 3}, 0.5, 0.001},
 		{"blocks", kernels.Shape{Skills: 70, Embed: 19, Hidden: 37, Layers: 2}, 0.1, 0.01},
 		{"direct", kernels.Shape{Skills: 5, Hidden: 11, Layers: 2}, 0.25, 0},
+		{"kinds", kernels.Shape{Skills: 21, Embed: 6, Hidden: 9, Layers: 2, Kinds: 10}, 0.1, 0},
 	}
 }
 

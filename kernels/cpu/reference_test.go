@@ -52,7 +52,7 @@ func (r *reference) logits(q kernels.Sequence) []float64 {
 		if width == 0 {
 			width = 4 * s.Hidden
 		}
-		x := next(2 * s.Skills * width)[int(in)*width:][:width]
+		x := next(s.Rows() * width)[int(in)*width:][:width]
 		for l := range s.Layers {
 			if l == 0 && s.Embed == 0 {
 				h[l], c[l] = cell(nil, h[l], c[l], nil, next(s.Hidden*4*s.Hidden), x)

@@ -112,6 +112,7 @@ func TestEveryPathGivesTheSameBits(t *testing.T) {
 		s := kernels.Shape{
 			Skills: rapid.IntRange(1, 50).Draw(t, "skills"), Embed: rapid.IntRange(0, 40).Draw(t, "embed"),
 			Hidden: rapid.IntRange(1, 70).Draw(t, "hidden"), Layers: rapid.IntRange(1, 3).Draw(t, "layers"),
+			Kinds: 2 * rapid.IntRange(0, 5).Draw(t, "pairs"),
 		}
 		seed := rapid.Uint32().Draw(t, "seed")
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
@@ -140,11 +141,12 @@ func TestEveryWidthGivesTheSameBits(t *testing.T) {
 
 // FuzzPaths looks for shapes and sequences that one path computes otherwise.
 func FuzzPaths(f *testing.F) {
-	f.Add(uint32(1), uint8(5), uint8(4), uint8(8), uint8(1), uint8(3), uint8(4), uint8(30), uint8(2))
-	f.Add(uint32(2), uint8(90), uint8(0), uint8(33), uint8(2), uint8(14), uint8(9), uint8(0), uint8(1))
-	f.Fuzz(func(t *testing.T, seed uint32, skills, embed, hidden, layers, sequences, longest, drop, threads uint8) {
+	f.Add(uint32(1), uint8(5), uint8(4), uint8(8), uint8(1), uint8(3), uint8(4), uint8(30), uint8(2), uint8(0))
+	f.Add(uint32(2), uint8(90), uint8(0), uint8(33), uint8(2), uint8(14), uint8(9), uint8(0), uint8(1), uint8(3))
+	f.Fuzz(func(t *testing.T, seed uint32, skills, embed, hidden, layers, sequences, longest, drop, threads, pairs uint8) {
 		s := kernels.Shape{
 			Skills: 1 + int(skills), Embed: int(embed) % 65, Hidden: 1 + int(hidden)%130, Layers: 1 + int(layers)%3,
+			Kinds: 2 * (int(pairs) % 8),
 		}
 		samePaths(t, s, seed, 1+int(sequences)%30, 1+int(longest)%12, float64(drop%200)/256, 1+int(threads)%4)
 	})
@@ -224,7 +226,10 @@ func TestWhatIsNotFiniteIsNamed(t *testing.T) {
 
 func TestMisuseIsAnError(t *testing.T) {
 	s := kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 1}
-	for _, bad := range []kernels.Shape{{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1}} {
+	for _, bad := range []kernels.Shape{
+		{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1},
+		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: 3}, {Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: -2},
+	} {
 		if _, err := cpu.New(bad, cpu.Options{}); err == nil {
 			t.Errorf("shape %+v was taken", bad)
 		}
