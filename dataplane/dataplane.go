@@ -21,7 +21,10 @@ type History struct {
 	Student string // masked
 	Skill   []int32
 	Correct []uint8 // 0 or 1
-	Pace    []uint8 // bin of each response time, see Inputs; nil: the model takes none
+
+	// What a model takes beside, see Inputs; nil where it does not.
+	Level []uint8 // of each item's difficulty
+	Pace  []uint8 // of each response time
 }
 
 // Answered is a history with what further inputs are made of.

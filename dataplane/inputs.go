@@ -1,22 +1,19 @@
 package dataplane
 
 // Inputs says how the answers of a shard set carry what a model takes beside
-// skill and correctness, so that new answers are read in the same way. Skills of
-// the set are then pairs (skill, level of the item's difficulty), skill by skill.
+// skill and correctness, so that new answers are read in the same way.
 type Inputs struct {
 	Names []string `json:"names"` // difficulty, elapsed
 
-	// Of difficulty. Bounds has a row for each plain skill, ascending: an item's
-	// level is the number of bounds that its difficulty, pulled towards Means by
-	// Pull imaginary answers, reaches.
-	Plain  []string    `json:"plain,omitempty"` // skills before difficulty told them apart
-	Means  []float64   `json:"means,omitempty"` // difficulty of the skill's training answers
-	Bounds [][]float64 `json:"bounds,omitempty"`
-	Pull   float64     `json:"pull,omitempty"`
-	Items  string      `json:"items,omitempty"` // blob: JSON, item → Difficulty
+	// Of difficulty: an item's, pulled towards its skill's mean by Pull imaginary
+	// answers, less that mean. Its level is the number of Levels that it reaches.
+	Levels []float64 `json:"levels,omitempty"` // ascending
+	Means  []float64 `json:"means,omitempty"`  // of each skill
+	Pull   float64   `json:"pull,omitempty"`
+	Items  string    `json:"items,omitempty"` // blob: JSON, item → Difficulty
 
-	// Of elapsed, milliseconds, ascending: pace 0 is unknown, 1 faster than the
-	// first bound.
+	// Of elapsed, milliseconds, ascending: pace 0 is an unknown response time, 1
+	// one below the first bound.
 	Paces []int32 `json:"paces,omitempty"`
 }
 

@@ -8,6 +8,33 @@ import "slices"
 // is asked is skill + Q·level, and its row of the head is the sum of the skill's and
 // the level's. So a value that is rare with one skill is learnt from all.
 
+// Vocabulary is what a model's sequences are made of.
+type Vocabulary struct {
+	Skills int
+	Levels int // of items; 0: not taken
+	Paces  int // of answers; 0: not taken
+}
+
+// Shape sets the numbers that follow from the vocabulary.
+func (v Vocabulary) Shape(s Shape) Shape {
+	s.Skills, s.Levels, s.Kinds = v.Skills, v.Levels, 0
+	if v.Levels+v.Paces > 0 {
+		s.Kinds = 2 * max(v.Levels, 1) * max(v.Paces, 1)
+	}
+	return s
+}
+
+// Interaction is an answer's; level and pace are 0 where they are not taken.
+func (v Vocabulary) Interaction(skill int32, right, level, pace uint8) int32 {
+	value := int32(level) + int32(max(v.Levels, 1))*int32(pace)
+	return skill + int32(v.Skills)*(int32(right)+2*value)
+}
+
+// Ask is a question's.
+func (v Vocabulary) Ask(skill int32, level uint8) int32 {
+	return skill + int32(v.Skills)*int32(level)
+}
+
 // Rows is the number of interactions: 2Q, or K·Q with kinds.
 func (s Shape) Rows() int {
 	if s.Kinds == 0 {

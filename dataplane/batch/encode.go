@@ -15,23 +15,31 @@ import (
 // EncodeHistories answers messages of at most dataplane.MaxMessage bytes, each
 // complete in itself. A history too long for one is cut into pieces that follow
 // one another; Join puts them together again. The same histories give the same
-// bytes. All of them have a pace, or none.
+// bytes. All of them have a level, or none, and a pace.
 func EncodeHistories(h []dataplane.History) ([][]byte, error) {
-	paced := len(h) > 0 && h[0].Pace != nil
+	var e extras
+	if len(h) > 0 {
+		e = extrasOf(h[0])
+	}
 	for _, v := range h {
 		if len(v.Skill) != len(v.Correct) {
 			return nil, fmt.Errorf("student %s: %d skills, %d answers", v.Student, len(v.Skill), len(v.Correct))
 		}
-		if (v.Pace != nil) != paced || paced && len(v.Pace) != len(v.Skill) {
-			return nil, fmt.Errorf("student %s: %d paces of %d answers", v.Student, len(v.Pace), len(v.Skill))
+		if extrasOf(v) != e {
+			return nil, fmt.Errorf("student %s has other columns than the one before", v.Student)
+		}
+		for k, extra := range e.of(&v) {
+			if len(*extra) != len(v.Skill) {
+				return nil, fmt.Errorf("student %s: %s of %d of %d answers", v.Student, e.names()[k], len(*extra), len(v.Skill))
+			}
 		}
 		if len(v.Student) > dataplane.MaxStudent {
 			return nil, fmt.Errorf("masked student id of %d bytes", len(v.Student))
 		}
 	}
 	var messages [][]byte
-	for _, group := range groups(h, paced) {
-		m, err := encode(group, paced)
+	for _, group := range groups(h, e) {
+		m, err := encode(group, e)
 		if err != nil {
 			return nil, err
 		}
@@ -41,11 +49,8 @@ func EncodeHistories(h []dataplane.History) ([][]byte, error) {
 }
 
 // groups cuts histories into lists that fit a message each.
-func groups(h []dataplane.History, paced bool) [][]dataplane.History {
-	bytes := answerBytes
-	if paced {
-		bytes += paceBytes
-	}
+func groups(h []dataplane.History, e extras) [][]dataplane.History {
+	bytes := answerBytes + len(e.names())
 	var all [][]dataplane.History
 	var now []dataplane.History
 	room := rawLimit
@@ -61,8 +66,9 @@ func groups(h []dataplane.History, paced bool) [][]dataplane.History {
 			}
 			piece := dataplane.History{Student: v.Student, Skill: v.Skill[:fits], Correct: v.Correct[:fits]}
 			v.Skill, v.Correct = v.Skill[fits:], v.Correct[fits:]
-			if paced {
-				piece.Pace, v.Pace = v.Pace[:fits], v.Pace[fits:]
+			cut := e.of(&piece)
+			for k, rest := range e.of(&v) {
+				*cut[k], *rest = (*rest)[:fits], (*rest)[fits:]
 			}
 			all = append(all, []dataplane.History{piece})
 		}
@@ -75,19 +81,16 @@ func groups(h []dataplane.History, paced bool) [][]dataplane.History {
 	return all
 }
 
-func encode(h []dataplane.History, paced bool) ([]byte, error) {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema(paced))
+func encode(h []dataplane.History, e extras) ([]byte, error) {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema(e))
 	defer b.Release()
-	fill(b, h)
-	if paced {
-		fillPaces(b.Field(3).(*array.ListBuilder), h)
-	}
+	fill(b, h, e)
 	rec := b.NewRecord()
 	defer rec.Release()
 	return write(rec)
 }
 
-func fill(b *array.RecordBuilder, h []dataplane.History) {
+func fill(b *array.RecordBuilder, h []dataplane.History, e extras) {
 	student := b.Field(0).(*array.StringBuilder)
 	skill := b.Field(1).(*array.ListBuilder)
 	correct := b.Field(2).(*array.ListBuilder)
@@ -97,13 +100,11 @@ func fill(b *array.RecordBuilder, h []dataplane.History) {
 		skill.ValueBuilder().(*array.Int32Builder).AppendValues(v.Skill, nil)
 		correct.Append(true)
 		correct.ValueBuilder().(*array.Uint8Builder).AppendValues(v.Correct, nil)
-	}
-}
-
-func fillPaces(pace *array.ListBuilder, h []dataplane.History) {
-	for _, v := range h {
-		pace.Append(true)
-		pace.ValueBuilder().(*array.Uint8Builder).AppendValues(v.Pace, nil)
+		for k, extra := range e.of(&v) {
+			column := b.Field(3 + k).(*array.ListBuilder)
+			column.Append(true)
+			column.ValueBuilder().(*array.Uint8Builder).AppendValues(*extra, nil)
+		}
 	}
 }
 

@@ -28,9 +28,9 @@ const (
 
 // newFrames refuses a message whose schema is not, byte for byte, one of ours.
 func newFrames(message []byte) (*frames, error) {
-	for _, paced := range []bool{false, true} {
+	for _, e := range []extras{{}, {level: true}, {pace: true}, {level: true, pace: true}} {
 		var want bytes.Buffer
-		if err := ipc.NewWriter(&want, ipc.WithSchema(schema(paced))).Close(); err != nil {
+		if err := ipc.NewWriter(&want, ipc.WithSchema(schema(e))).Close(); err != nil {
 			return nil, fmt.Errorf("encode schema: %w", err)
 		}
 		first := want.Bytes()[:want.Len()-framePrefix] // without the end mark

@@ -1,8 +1,8 @@
 // Package input gives a model what it may know of an answer beside skill and
-// correctness. Item difficulty refines the skill: a pair (skill, level) takes the
-// skill's place wherever it stands, in what was answered and in what is asked.
-// Response time refines the answer: an interaction is (skill, correct, pace).
-// Levels and paces are fitted on training students alone.
+// correctness: the difficulty of the item, answered or asked, and the response
+// time of the answer, each as one of a few values. Where the values lie is fitted
+// on training students alone, and a training student's own answers have no part in
+// how hard his items seem: they would tell what he answered.
 package input
 
 import (
@@ -18,27 +18,32 @@ const (
 	Elapsed    = "elapsed"
 )
 
-// Answers is what is refined: histories whose skill and item ids index names.
+// Answers are what inputs are added to: histories whose item ids index Items.
 type Answers struct {
-	Skills, Items []string
-	Students      []dataplane.Answered
+	Items    []string
+	Students []dataplane.Answered
 }
+
+// Fit finds items' difficulties from the answers of students that trains names;
+// an item that none of them answered is not there.
+type Fit func(a Answers, trains func(student string) bool) map[string]dataplane.Difficulty
 
 // Options say what a model takes and how finely.
 type Options struct {
 	Names  []string
 	Trains func(student string) bool
-	// Difficulty looks an item up; nil fits items on the training students.
-	Difficulty func(item string) (value float64, answers int64, ok bool)
+	Fit    Fit
 
-	Levels int     // of a skill's items, at most
-	Least  int     // training answers of a level, at least
-	Pull   float64 // imaginary answers at the skill's mean that each item has
-	Paces  int     // known ones
+	Levels int     // of difficulty, at most
+	Pull   float64 // imaginary answers, as hard as the skill's mean, of each item
+	Folds  int     // parts of the training students, each fitted without itself
+	Paces  int     // of known response times, at most
 }
 
-// DefaultOptions are those that did best on real logs.
-func DefaultOptions() Options { return Options{Levels: 4, Least: 100, Pull: 10, Paces: 4} }
+// DefaultOptions did best on real logs.
+func DefaultOptions() Options {
+	return Options{Fit: Proportion, Levels: 8, Pull: 10, Folds: 5, Paces: 8}
+}
 
 // MissingError says that answers lack what an input is made of.
 type MissingError struct{ Input, What string }
@@ -47,27 +52,26 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("model.inputs: %s: %s", e.Input, e.What)
 }
 
-// Fitted is a Refine's result beside the answers: Inputs without the hash of
-// Items, and the items that Inputs speaks of, nil without difficulty.
+// Fitted says what was added. Inputs lacks the hash of Items, the items that it
+// speaks of: nil without difficulty.
 type Fitted struct {
 	Inputs *dataplane.Inputs
 	Items  map[string]dataplane.Difficulty
 }
 
-// Refine changes a's skills and gives its students paces, as o asks. The result
-// says how, so that Mapping reads new answers in the same way.
-func Refine(a *Answers, o Options) (Fitted, error) {
+// Add gives a's students levels and paces, as o asks; skills is the number of
+// skills. A Mapping of the result reads the answers of others in the same way.
+func Add(a Answers, skills int, o Options) (Fitted, error) {
 	f := Fitted{Inputs: &dataplane.Inputs{Names: slices.Sorted(slices.Values(o.Names))}}
 	if slices.Contains(o.Names, Difficulty) {
-		if err := f.fitLevels(a, o); err != nil {
+		if err := f.addLevels(a, skills, o); err != nil {
 			return f, err
 		}
 	}
 	if slices.Contains(o.Names, Elapsed) {
-		if err := f.fitPaces(a, o); err != nil {
+		if err := f.addPaces(a, o); err != nil {
 			return f, err
 		}
 	}
-	NewMapping(f.Inputs, f.Items).apply(a)
 	return f, nil
 }

@@ -12,7 +12,7 @@ type weights struct {
 	input  []float32       // layer 0's input weights, for the fold
 	table  rows[float32]   // folded rows that have been asked for, of gq
 	layers []layerWeights
-	wout   []float32 // [Q + V][hp]; the caller's where H fills hp
+	wout   []float32     // [Q + V][hp]; the caller's where H fills hp
 	heads  rows[float32] // with levels: of hp, then the bias, of what has been asked for
 }
 

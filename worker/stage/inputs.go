@@ -14,9 +14,9 @@ import (
 	"cohort/dkt/sequence"
 )
 
-// refine makes the model's further inputs part of the answers, fitted on the
+// addInputs makes what the model takes beside skill and correctness part of a, fitted on the
 // students that train. Without any it does nothing and answers nil.
-func refine(ctx context.Context, env Env, in map[string]string, s wire.ShardSettings, a *lake.Answers) (*dataplane.Inputs, error) {
+func addInputs(ctx context.Context, env Env, in map[string]string, s wire.ShardSettings, a *lake.Answers) (*dataplane.Inputs, error) {
 	if len(s.Inputs) == 0 {
 		return nil, nil
 	}
@@ -30,15 +30,13 @@ func refine(ctx context.Context, env Env, in map[string]string, s wire.ShardSett
 	if o.Trains, err = trains(ctx, env.Blobs, in["folds"], *s.Split); err != nil {
 		return nil, err
 	}
-	answers := &input.Answers{Skills: a.Skills, Items: a.Items, Students: a.Students}
-	f, err := input.Refine(answers, o)
+	f, err := input.Add(input.Answers{Items: a.Items, Students: a.Students}, len(a.Skills), o)
 	if missing, ok := errors.AsType[*input.MissingError](err); ok {
 		return nil, inputf("%v", missing)
 	}
 	if err != nil {
 		return nil, err
 	}
-	a.Skills = answers.Skills
 	if f.Items != nil {
 		text, err := json.Marshal(f.Items)
 		if err != nil {
@@ -48,7 +46,7 @@ func refine(ctx context.Context, env Env, in map[string]string, s wire.ShardSett
 			return nil, fmt.Errorf("store items: %w", err)
 		}
 	}
-	env.Logger.Info("inputs fitted", "inputs", s.Inputs, "items", len(f.Items), "skills", len(f.Inputs.Plain), "levels", len(a.Skills), "paces", len(f.Inputs.Paces)+1)
+	env.Logger.Info("inputs fitted", "inputs", s.Inputs, "items", len(f.Items), "levels", len(f.Inputs.Levels)+1, "paces", len(f.Inputs.Paces)+1)
 	return f.Inputs, nil
 }
 

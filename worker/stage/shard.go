@@ -30,7 +30,7 @@ func runShard(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult, e
 	if err != nil {
 		return r, fmt.Errorf("read answers: %w", err)
 	}
-	in, err := refine(ctx, env, st.Inputs, s, a)
+	in, err := addInputs(ctx, env, st.Inputs, s, a)
 	if err != nil {
 		return r, err
 	}

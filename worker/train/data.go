@@ -7,6 +7,7 @@ import (
 	"cohort/coordinator/wire"
 	"cohort/dataplane"
 	"cohort/dataplane/lake"
+	"cohort/dkt/input"
 	"cohort/dkt/sequence"
 )
 
@@ -34,7 +35,7 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 	}
 	c := &corpus{skills: set.Skills, inputs: set.Inputs}
 	for part := range c.parts {
-		if c.parts[part], err = sequence.Build(sides[part], window, len(set.Skills)); err != nil {
+		if c.parts[part], err = sequence.BuildOf(sides[part], window, input.Vocabulary(len(set.Skills), set.Inputs)); err != nil {
 			return nil, fmt.Errorf("cut windows: %w", err)
 		}
 		if len(c.parts[part].Seqs) == 0 {

@@ -44,7 +44,7 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Shape.Kinds = input.Kinds(data.inputs)
+	config.Shape = input.Vocabulary(len(data.skills), data.inputs).Shape(config.Shape)
 	e, err := engine(env, a, config.Shape, s.Train.Kernels)
 	if err != nil {
 		return nil, err

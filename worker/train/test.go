@@ -72,17 +72,17 @@ func weights(ctx context.Context, env Env, hash string, c *corpus) (*kernels.Par
 	if p.Shape.Skills != len(c.skills) {
 		return nil, inputf("weights %s know %d skills, the data has %d", hash, p.Shape.Skills, len(c.skills))
 	}
-	if kinds := input.Kinds(c.inputs); p.Shape.Kinds != kinds {
-		return nil, inputf("weights %s know %d kinds of answers, the data has %d", hash, p.Shape.Kinds, kinds)
+	if want := input.Vocabulary(len(c.skills), c.inputs).Shape(p.Shape); p.Shape != want {
+		return nil, inputf("weights %s take other inputs than the data has: %+v, %+v", hash, p.Shape, want)
 	}
 	return p, nil
 }
 
-// baselines see plain skills, wrong and right, whatever the model takes beside
-// them: they are what a model with further inputs is compared with, as without.
+// baselines see skill and correctness alone, whatever the model takes beside, so
+// that models with and without further inputs are compared with the same.
 func baselines(c *corpus, seed uint32) (map[string]metric.Binary, error) {
-	of, skills := input.Plain(c.inputs, len(c.skills))
-	train, test := c.parts[sequence.Train].Plain(of, skills), c.parts[sequence.Test].Plain(of, skills)
+	skills := len(c.skills)
+	train, test := c.parts[sequence.Train].Plain(skills), c.parts[sequence.Test].Plain(skills)
 	mean, err := baseline.SkillMean(train, test, skills)
 	if err != nil {
 		return nil, fmt.Errorf("skill mean: %w", err)
