@@ -341,7 +341,10 @@ func TestPlanSaysByItsCodeWhetherThereIsSomethingToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	same := fmt.Sprintf("%x", sha256.Sum256([]byte(full)))
-	plan := wire.PlanReply{Stages: []wire.Stage{{Name: "a", Kind: "noop", Run: "batch", Tasks: 1}}}
+	planned := func(a wire.Action) wire.PlanReply {
+		return wire.PlanReply{Stages: []wire.PlannedStage{{Stage: wire.Stage{Name: "a", Kind: "noop", Run: "batch", Tasks: 1}, Action: a}}}
+	}
+	plan := planned(wire.ActionRun)
 	for _, c := range []struct {
 		name   string
 		answer any
@@ -349,6 +352,8 @@ func TestPlanSaysByItsCodeWhetherThereIsSomethingToDo(t *testing.T) {
 		code   int
 	}{
 		{"done", plan, wire.Job{ID: "j", Status: wire.Done, SpecHash: same}, 0},
+		{"unchanged", planned(wire.ActionReuse), wire.Job{}, 0},
+		{"asks", planned(wire.ActionAsk), wire.Job{}, 1},
 		{"failed", plan, wire.Job{ID: "j", Status: wire.Failed, SpecHash: same}, 1},
 		{"another", plan, wire.Job{ID: "j", Status: wire.Done, SpecHash: "x"}, 1},
 		{"refused", &wire.Error{Code: wire.CodeInvalid, Message: "no"}, wire.Job{}, 255},

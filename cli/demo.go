@@ -39,8 +39,10 @@ func (p *program) demoCommand() *cli.Command {
 		logFlag("error"),
 	)
 	c := p.command("demo", "", "a cluster in one process turns an event log into a tested model", append(flags, columnFlags()...), p.demo)
-	c.Description = `Starts a coordinator and workers on loopback, hands them one training job
-over the API, and prints the model beside two baselines on held-out students.
+	c.Description = `Starts a coordinator and workers on loopback and hands them one pipeline over the
+API: extract, validate, features, train, evaluate. Prints the model beside two
+baselines on held-out students. With --data-dir, what has not changed since the
+last time is not run again.
 The columns default to those of the ASSISTments 2009 log.`
 	return c
 }
@@ -104,7 +106,7 @@ func demoFolder(dir string) (path string, remove func(), err error) {
 // data.events is empty of meaning.
 func demoSpec(c *cli.Context) (wire.Spec, error) {
 	s := wire.DefaultSpec()
-	s.Name = demoName
+	s.Name, s.Kind = demoName, "pipeline"
 	s.Data.Events, s.Data.Columns, s.Data.Shards = c.String("events"), columnsOf(c), c.Int("shards")
 	s.Train.Workers, s.Train.Seed = c.Int("workers"), uint32(c.Uint("seed"))
 	s.Split.Seed = uint32(max(0, c.Int("fold")))

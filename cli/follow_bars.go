@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ type bars struct {
 	color    bool
 	stages   map[string]*stageBar
 	wait     patience
+	drawn    bool  // the graph
+	lines    plain // of graphs too large for bars
 }
 
 func newBars(w io.Writer, color bool) *bars {
@@ -47,6 +50,15 @@ func (b *bars) show(j wire.JobView) {
 	if reason, ok := b.wait.due(j, time.Now()); ok {
 		b.say(reason)
 	}
+	if large(j) {
+		b.lines.w = b.progress
+		b.lines.count(j)
+		return
+	}
+	if !b.drawn && len(j.Stages) > 1 {
+		b.say(strings.Join(drawGraph(j.Stages), "\n"))
+	}
+	b.drawn = true
 	for _, s := range j.Stages {
 		if s.Status == wire.Pending {
 			continue
@@ -80,6 +92,8 @@ type stageBar struct {
 	bar   *mpb.Bar
 	start time.Time
 	first float64 // what was done when the line was first drawn
+	row   int64   // likewise, of rows whose total is not known
+	since time.Time
 
 	mu    sync.Mutex // guards below: the bar's goroutine reads
 	parts []string   // the most important first
@@ -107,7 +121,9 @@ func (s *stageBar) show(j wire.JobView, v wire.StageView) {
 	switch reports := reportsOf(j, v.Name); {
 	case v.Status == wire.Done:
 		done = 1
-		if v.Started > 0 {
+		if v.Reused != "" {
+			parts = []string{oneLine(v.Reason)}
+		} else if v.Started > 0 {
 			parts = []string{"done in " + span(time.Duration(v.Ended-v.Started)*time.Millisecond)}
 		}
 	case len(reports) > 0:
@@ -132,10 +148,24 @@ func (s *stageBar) running(reports []wire.Progress, done float64) []string {
 	case r.Epochs > 0:
 		parts = append([]string{fmt.Sprintf("epoch %d/%d", r.Epoch, r.Epochs)}, figures(r)...)
 	case r.Message != "":
-		parts = []string{oneLine(r.Message)}
+		parts = append([]string{oneLine(r.Message)}, s.pace(r)...)
 	}
 	if left := s.left(done); left != "" {
 		parts = append(parts, left)
+	}
+	return parts
+}
+
+// pace is how many rows are done of a total that nobody knows, and how fast.
+func (s *stageBar) pace(r wire.Progress) []string {
+	if r.Done == 0 || r.Total > 0 {
+		return nil
+	}
+	parts := []string{grouped(r.Done)}
+	if s.row == 0 || r.Done < s.row {
+		s.row, s.since = r.Done, time.Now()
+	} else if passed := time.Since(s.since).Seconds(); passed > 1 {
+		parts = append(parts, grouped(int64(float64(r.Done-s.row)/passed))+"/s")
 	}
 	return parts
 }

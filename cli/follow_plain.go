@@ -14,7 +14,10 @@ type plain struct {
 	w      io.Writer
 	stages map[string]string // name → what was last said of it, from its start on
 	wait   patience
-	epoch  int // the last one said
+	epoch  int    // the last one said
+	drawn  bool   // the graph
+	counts string // what was last said of a large graph
+	said   time.Time
 }
 
 func newPlain(w io.Writer) *plain { return &plain{w: w, stages: map[string]string{}} }
@@ -27,10 +30,30 @@ func (p *plain) show(j wire.JobView) {
 	if reason, ok := p.wait.due(j, time.Now()); ok {
 		p.say(reason)
 	}
+	if large(j) {
+		p.count(j)
+		return
+	}
+	if !p.drawn && len(j.Stages) > 1 {
+		p.say(strings.Join(drawGraph(j.Stages), "\n"))
+	}
+	p.drawn = true
 	for _, s := range j.Stages {
 		p.stage(s)
 	}
 	p.epochs(j)
+}
+
+// countEvery is how often the counts of a large graph are said.
+const countEvery = 2 * time.Second
+
+func (p *plain) count(j wire.JobView) {
+	text, now := counts(j), time.Now()
+	if text == p.counts || now.Sub(p.said) < countEvery && !j.Status.Final() {
+		return
+	}
+	p.counts, p.said = text, now
+	p.say(text)
 }
 
 // epochs says the newest finished epoch.
@@ -47,6 +70,9 @@ func (p *plain) stage(s wire.StageView) {
 	text := string(s.Status)
 	if s.Status == wire.Done && s.Started > 0 {
 		text += " in " + span(time.Duration(s.Ended-s.Started)*time.Millisecond)
+	}
+	if s.Reused != "" && s.Status == wire.Done {
+		text = oneLine(s.Reason) // "unchanged since …"
 	}
 	if s.Status == wire.Pending && s.Reason != "" {
 		text = oneLine(s.Reason) // "waits for …"

@@ -17,6 +17,7 @@ func (p *program) jobCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			p.jobInitCommand(), p.jobValidateCommand(), p.jobPlanCommand(), p.jobRunCommand(),
 			p.jobListCommand(), p.jobStatusCommand(), p.jobLogsCommand(), p.jobWaitCommand(), p.jobStopCommand(),
+			p.jobRetryCommand(), p.jobReportCommand(),
 		},
 	}
 }

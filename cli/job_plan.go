@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -12,7 +13,7 @@ import (
 
 func (p *program) jobPlanCommand() *cli.Command {
 	c := p.command("plan", "FILE", "say what a job would run, without running it", clientFlags(setFlag()), p.jobPlan)
-	c.Description = jobFileHelp + "\n\nExit code: 0 the same job is done already, 1 it would run, 255 error."
+	c.Description = jobFileHelp + "\n\nExit code: 0 nothing would run, 1 something would, 255 error. A stage that asks\nits source may find nothing new; that is known when it has asked."
 	return c
 }
 
@@ -36,12 +37,19 @@ func (p *program) jobPlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	err = printList(p, plan.Stages, func(s wire.Stage) string { return s.Name },
-		"STAGE | KIND | RUN | TASKS | AFTER", func(s wire.Stage) []string {
-			return []string{s.Name, string(s.Kind), string(s.Run), fmt.Sprint(s.Tasks), either(strings.Join(s.After, ","))}
+	err = printList(p, plan.Stages, func(s wire.PlannedStage) string { return s.Name },
+		"STAGE | KIND | TASKS | AFTER | ACTION | WHY", func(s wire.PlannedStage) []string {
+			return []string{s.Name, string(s.Kind), fmt.Sprint(s.Tasks), either(strings.Join(s.After, ",")), string(s.Action), s.Why}
 		})
 	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(plan.Stages, func(s wire.PlannedStage) bool { return s.Action != wire.ActionReuse }) {
+		p.talk("nothing to do: nothing has changed")
+		return nil
+	}
+	if spec.Kind == "pipeline" {
+		return errWouldChange
 	}
 	jobs, err := api.Jobs(c.Context)
 	if err != nil {

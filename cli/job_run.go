@@ -110,7 +110,13 @@ func ended(j wire.JobView) error {
 	if reason == "" {
 		reason = "no reason was given"
 	}
-	return &exitError{code: exitJobFailed, text: fmt.Sprintf("job %s %s: %s", j.ID, j.Status, reason)}
+	code := exitJobFailed
+	for _, s := range j.Stages {
+		if s.Cause == wire.CauseGate {
+			code = exitGate
+		}
+	}
+	return &exitError{code: code, text: fmt.Sprintf("job %s %s: %s", j.ID, j.Status, reason)}
 }
 
 // away reports whether the coordinator cannot be reached for now.

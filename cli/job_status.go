@@ -10,12 +10,13 @@ import (
 )
 
 func (p *program) jobStatusCommand() *cli.Command {
-	return p.command("status", "JOB", "show a job, its stages and results", clientFlags(), func(c *cli.Context) error {
+	stages := &cli.StringFlag{Name: "stages", Value: "200", Usage: "show `N` stages, those that matter first, or all"}
+	return p.command("status", "JOB", "show a job, its stages and results", clientFlags(stages), func(c *cli.Context) error {
 		api, err := p.client(c)
 		if err != nil {
 			return err
 		}
-		j, _, err := api.Job(c.Context, c.Args().First(), 0, 0)
+		j, err := api.JobStages(c.Context, c.Args().First(), c.String("stages"))
 		if err != nil {
 			return err
 		}
@@ -37,8 +38,14 @@ func (p *program) printJob(j wire.JobView) error {
 		p.printf(", took %s", span(time.Duration(j.Ended-j.Submitted)*time.Millisecond))
 	}
 	p.printf("\n\n")
+	if j.Warning != "" {
+		p.printf("warning: %s\n\n", oneLine(j.Warning))
+	}
 	if err := p.printStages(j.Stages); err != nil {
 		return err
+	}
+	if j.LeftOut > 0 {
+		p.printf("\n%s; %s are not shown, --stages all shows them\n", counts(j), grouped(int64(j.LeftOut)))
 	}
 	return p.printResult(j)
 }

@@ -184,6 +184,10 @@ func (c *cluster) Result(ctx context.Context, r wire.TaskResult) (wire.Outcome, 
 	return wire.Outcome{Index: c.index}, nil
 }
 
+func (c *cluster) PutPlan(_ context.Context, q wire.PutPlan) (wire.Outcome, error) {
+	return wire.Outcome{ID: q.Plan}, nil
+}
+
 func (c *cluster) Checkpoint(ctx context.Context, p wire.PutCheckpoint) (wire.Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -45,6 +45,12 @@ func (n *Node) run(base, work context.Context, t *task) {
 		n.reports.forget(t.token())
 		return
 	}
+	if errors.Is(err, stage.ErrReused) {
+		log.Info("task ended", "reason", err)
+		n.reports.flush(base, t.token())
+		n.reports.forget(t.token())
+		return
+	}
 	result.Task, result.Token = t.a.Task.ID, t.a.Task.Token
 	if err != nil {
 		result.Cause = causeOf(work, err)
@@ -63,6 +69,9 @@ func (n *Node) run(base, work context.Context, t *task) {
 func causeOf(work context.Context, err error) wire.Cause {
 	if errors.Is(context.Cause(work), errDrained) {
 		return wire.CauseDrain
+	}
+	if _, ok := errors.AsType[*stage.GateError](err); ok {
+		return wire.CauseGate
 	}
 	return train.CauseOf(err)
 }
@@ -91,13 +100,37 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 			return train.Test(ctx, env, t.a)
 		}
 		return train.Train(ctx, env, t.a)
-	case wire.StageImport, wire.StageShard, wire.StageNoop, wire.StageIdle:
+	default:
 	}
-	env := stage.Env{Blobs: n.cfg.Blobs, Progress: report, Logger: log}
+	env := stage.Env{
+		Blobs: n.cfg.Blobs, Progress: report, Logger: log,
+		Commit: func(ctx context.Context, plan string) (string, bool, error) { return n.commit(ctx, t, plan) },
+	}
 	if t.a.Stage.Kind == wire.StageShard {
 		env.Stream = n.streamConn(ctx)
 	}
 	return stage.Run(ctx, env, t.a)
+}
+
+// commit commits what a task will read, under its lease.
+func (n *Node) commit(ctx context.Context, t *task, plan string) (holds string, reused bool, err error) {
+	for b := (backoff{}); ; {
+		if err := t.lease.await(ctx); err != nil {
+			return "", false, err
+		}
+		call, cancel := context.WithTimeout(ctx, callWait)
+		out, err := n.cfg.API.PutPlan(call, wire.PutPlan{Task: t.a.Task.ID, Token: t.a.Task.Token, Plan: plan})
+		cancel()
+		if err == nil && out.Code != wire.OK {
+			err = &wire.Error{Code: out.Code, Message: out.Error}
+		}
+		if err == nil || final(err) {
+			return out.ID, out.Reused, err
+		}
+		if !b.wait(ctx) {
+			return "", false, context.Cause(ctx)
+		}
+	}
 }
 
 // checkpoint moves the stage's checkpoint pointer under the task's lease.

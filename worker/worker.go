@@ -29,6 +29,7 @@ type Coordinator interface {
 	Renew(ctx context.Context, node string, r wire.RenewRequest) (wire.RenewReply, error)
 	Result(ctx context.Context, r wire.TaskResult) (wire.Outcome, error)
 	Checkpoint(ctx context.Context, c wire.PutCheckpoint) (wire.Outcome, error)
+	PutPlan(ctx context.Context, q wire.PutPlan) (wire.Outcome, error)
 	Progress(ctx context.Context, p wire.Progress) error
 	Drain(ctx context.Context, node string) error
 }

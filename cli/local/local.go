@@ -29,6 +29,7 @@ type Config struct {
 	DataDir  string // kept; may be used again, also after kill -9
 	HTTP     string // HOST:PORT of the API; empty: any port of loopback
 	Insecure bool   // HTTP may be an address that others can reach
+	Cores    int    // of each worker; 0: a share of the machine's
 	Kernels  string // auto | avx512 | avx2 | portable; empty is auto
 	Version  string
 	Logger   *slog.Logger
@@ -108,7 +109,7 @@ func (c *Cluster) start(ctx context.Context, conf Config) (err error) {
 		id := fmt.Sprintf("w%d", k+1)
 		w, err := StartWorker(ctx, Worker{
 			ID: id, DataDir: filepath.Join(conf.DataDir, id), Coordinators: []string{c.URL()}, Listen: "127.0.0.1:0",
-			Cores: share(k, conf.Workers), MemoryMB: max(1, have.MemoryMB/int64(conf.Workers)), Kernels: conf.Kernels,
+			Cores: cores(conf, k), MemoryMB: max(1, have.MemoryMB/int64(conf.Workers)), Kernels: conf.Kernels,
 			Version: conf.Version, Logger: conf.Logger, stream: conn,
 		})
 		if err != nil {
@@ -117,6 +118,14 @@ func (c *Cluster) start(ctx context.Context, conf Config) (err error) {
 		c.workers = append(c.workers, w)
 	}
 	return nil
+}
+
+// cores are worker k's.
+func cores(c Config, k int) int {
+	if c.Cores > 0 {
+		return c.Cores
+	}
+	return share(k, c.Workers)
 }
 
 // share is worker k's part of the machine's cores, one at least.

@@ -50,9 +50,21 @@ func (c *Client) Job(ctx context.Context, id string, index uint64, wait time.Dur
 	return r, next, err
 }
 
+// JobStages reads a job with so many of its stages, or "all".
+func (c *Client) JobStages(ctx context.Context, id, stages string) (r wire.JobView, err error) {
+	_, err = c.do(ctx, http.MethodGet, "/v1/jobs/"+esc(id)+"?stages="+url.QueryEscape(stages), nil, &r)
+	return r, err
+}
+
 // Stop ends a job.
 func (c *Client) Stop(ctx context.Context, id string, s wire.StopRequest) (r wire.SubmitReply, err error) {
 	_, err = c.do(ctx, http.MethodPost, "/v1/jobs/"+esc(id)+"/stop", s, &r)
+	return r, err
+}
+
+// Retry takes an ended job up again.
+func (c *Client) Retry(ctx context.Context, id string, q wire.RetryRequest) (r wire.SubmitReply, err error) {
+	_, err = c.do(ctx, http.MethodPost, "/v1/jobs/"+esc(id)+"/retry", q, &r)
 	return r, err
 }
 
@@ -129,6 +141,12 @@ func (c *Client) Result(ctx context.Context, q wire.TaskResult) (r wire.Outcome,
 // Checkpoint moves a gang's checkpoint pointer.
 func (c *Client) Checkpoint(ctx context.Context, q wire.PutCheckpoint) (r wire.Outcome, err error) {
 	_, err = c.do(ctx, http.MethodPost, "/v1/tasks/checkpoint", q, &r)
+	return r, err
+}
+
+// PutPlan commits what a task is to read.
+func (c *Client) PutPlan(ctx context.Context, q wire.PutPlan) (r wire.Outcome, err error) {
+	_, err = c.do(ctx, http.MethodPost, "/v1/tasks/plan", q, &r)
 	return r, err
 }
 

@@ -82,6 +82,7 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/jobs/{job}", a.job)
 	a.leader("GET /v1/jobs/{job}/logs", a.logs)
 	a.leader("POST /v1/jobs/{job}/stop", a.stop)
+	a.leader("POST /v1/jobs/{job}/retry", a.retry)
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)
@@ -91,9 +92,14 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/nodes/{node}/tasks", a.tasks)
 	a.leader("POST /v1/tasks/result", a.result)
 	a.leader("POST /v1/tasks/checkpoint", a.checkpoint)
+	a.leader("POST /v1/tasks/plan", a.putPlan)
 	a.leader("POST /v1/tasks/progress", a.progress)
 	a.leader("GET /v1/datasets", a.datasets)
 	a.leader("GET /v1/datasets/{id}", a.dataset)
+	a.leader("GET /v1/features", a.features)
+	a.leader("GET /v1/features/diff", a.featureDiff)
+	a.leader("GET /v1/features/{id}", a.feature)
+	a.leader("GET /v1/features/{id}/students/{student}", a.featuresOf)
 	a.local("/", func(http.ResponseWriter, *http.Request) error {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no such page: the API is below /v1/"}
 	})

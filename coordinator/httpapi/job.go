@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
@@ -27,21 +28,32 @@ func (a *api) status(w http.ResponseWriter, _ *http.Request) error {
 	})
 }
 
-// expand parses and expands a job file and checks that what it names is there.
-func (a *api) expand(ctx context.Context, text string) (wire.Spec, []wire.Stage, error) {
-	bad := func(err error) error { return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()} }
+// runNow is a run for this moment.
+func runNow() schedule.Run { return schedule.Run{At: time.Now().UnixMilli()} }
+
+// parseAndExpand turns a job file into its stages.
+func parseAndExpand(text string, run schedule.Run) (wire.Spec, []wire.Stage, error) {
 	spec, err := wire.ParseSpec("job file", []byte(text))
 	if err != nil {
-		return spec, nil, bad(err)
+		return spec, nil, &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
+	}
+	stages, err := schedule.Expand(spec, run)
+	if err != nil {
+		return spec, nil, &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
+	}
+	return spec, stages, nil
+}
+
+// expand parses and expands a job file and checks that what it names is there.
+func (a *api) expand(ctx context.Context, text string, run schedule.Run) (wire.Spec, []wire.Stage, error) {
+	spec, stages, err := parseAndExpand(text, run)
+	if err != nil {
+		return spec, nil, err
 	}
 	if spec.Kind != "graph" {
 		if err := a.checkContent(ctx, spec); err != nil {
 			return spec, nil, err
 		}
-	}
-	stages, err := schedule.Expand(spec)
-	if err != nil {
-		return spec, nil, bad(err)
 	}
 	return spec, stages, nil
 }
@@ -77,14 +89,15 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec, stages, err := a.expand(r.Context(), q.Spec)
+	run := runNow()
+	spec, stages, err := a.expand(r.Context(), q.Spec, run)
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256([]byte(q.Spec))
 	out, err := a.propose(r, wire.CmdSubmitJob, wire.SubmitJob{
 		Job: wire.Job{
-			ID: jobID(spec.Name), Name: spec.Name, Kind: spec.Kind, Priority: spec.Priority,
+			ID: jobID(spec.Name), Name: spec.Name, Kind: spec.Kind, Priority: spec.Priority, At: run.At,
 			Spec: q.Spec, SpecHash: hex.EncodeToString(sum[:]),
 		},
 		Stages: stages,
@@ -108,17 +121,28 @@ func (a *api) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec, err := wire.ParseSpec("job file", []byte(q.Spec))
+	spec, stages, err := parseAndExpand(q.Spec, runNow())
 	if err != nil {
-		return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
+		return err
 	}
-	stages, err := schedule.Expand(spec)
-	if err != nil {
-		return &wire.Error{Code: wire.CodeInvalid, Message: err.Error()}
-	}
-	index := a.State.Read().Index()
-	return answer(w, index, wire.PlanReply{Stages: stages, Index: index})
+	v := a.State.Read()
+	return answer(w, v.Index(), wire.PlanReply{Stages: state.Planned(v, spec.Name, stages), Index: v.Index()})
 }
+
+func (a *api) retry(w http.ResponseWriter, r *http.Request) error {
+	q, err := body[wire.RetryRequest](r)
+	if err != nil {
+		return err
+	}
+	out, err := a.propose(r, wire.CmdRetryJob, wire.RetryJob{Job: r.PathValue("job"), From: q.From, CheckIndex: q.CheckIndex})
+	if err != nil {
+		return err
+	}
+	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
+}
+
+// mostStages is how many stages of a job are shown without ?stages.
+const mostStages = 200
 
 // mostJobs is how many jobs a list without ?limit gives.
 const mostJobs = 200
@@ -135,13 +159,13 @@ func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		views := []wire.JobView{}
 		for _, j := range v.Jobs(on, limit) {
-			views = append(views, a.view(v, nil, j, false))
+			views = append(views, a.view(v, nil, j, 0))
 		}
 		return views, nil
 	})
 }
 
-func (a *api) view(v *state.View, on *state.Watch, j *wire.Job, stages bool) wire.JobView {
+func (a *api) view(v *state.View, on *state.Watch, j *wire.Job, stages int) wire.JobView {
 	view := state.JobView(v, on, j, stages)
 	a.Progress.fill(&view)
 	return view
@@ -149,12 +173,22 @@ func (a *api) view(v *state.View, on *state.Watch, j *wire.Job, stages bool) wir
 
 func (a *api) job(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("job")
+	stages := mostStages
+	if s := r.URL.Query().Get("stages"); s == "all" {
+		stages = state.AllStages
+	} else if s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("stages %q is no count, nor all", s)}
+		}
+		stages = n
+	}
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		j, ok := v.Job(on, id)
 		if !ok {
 			return nil, notFound("job", id)
 		}
-		return a.view(v, on, j, true), nil
+		return a.view(v, on, j, stages), nil
 	})
 }
 

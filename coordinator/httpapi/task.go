@@ -20,6 +20,18 @@ func (a *api) result(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, out.Index, out)
 }
 
+func (a *api) putPlan(w http.ResponseWriter, r *http.Request) error {
+	q, err := body[wire.PutPlan](r)
+	if err != nil {
+		return err
+	}
+	out, err := a.propose(r, wire.CmdPutPlan, q)
+	if err != nil {
+		return err
+	}
+	return answer(w, out.Index, out)
+}
+
 func (a *api) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	q, err := body[wire.PutCheckpoint](r)
 	if err != nil {

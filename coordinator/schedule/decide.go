@@ -35,10 +35,11 @@ func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
 	jobs := v.OpenJobs()
 	slices.SortStableFunc(jobs, func(a, b *wire.Job) int { return cmp.Compare(b.Priority, a.Priority) })
 	for _, j := range jobs {
-		for _, s := range v.Stages(nil, j.ID) {
-			if p.placed < mostPlacements && !s.Status.Final() && p.ready(s) {
-				p.stage(s)
+		for s := range v.Ready(j.ID) {
+			if p.full() {
+				break
 			}
+			p.stage(s)
 		}
 	}
 	if len(p.batch) > 0 {
@@ -60,10 +61,13 @@ type planner struct {
 	placed    int
 }
 
-// ready reports whether the stages that s waits for are done.
-func (p *planner) ready(s *wire.Stage) bool {
-	for _, a := range s.After {
-		if before, ok := p.v.Stage(nil, s.Job, a); !ok || before.Status != wire.Done {
+// full reports whether nothing more can be placed, or is to be now.
+func (p *planner) full() bool {
+	if p.placed >= mostPlacements {
+		return true
+	}
+	for _, f := range p.free {
+		if f.Cores > 0 {
 			return false
 		}
 	}
@@ -72,15 +76,14 @@ func (p *planner) ready(s *wire.Stage) bool {
 
 func (p *planner) stage(s *wire.Stage) {
 	var pending []*wire.Task
-	for _, k := range p.v.Tasks(nil, s.Job, s.Name) {
-		if k.Status != wire.Pending {
-			continue
-		}
+	for k := range p.v.Pending(s.Job, s.Name) {
 		if k.Pause > p.now {
 			p.next = min(p.next, k.Pause)
 			continue
 		}
-		pending = append(pending, k)
+		if pending = append(pending, k); len(pending) >= mostPlacements && s.Run != wire.Gang {
+			break
+		}
 	}
 	if s.Run == wire.Gang {
 		if len(pending) == s.Tasks {

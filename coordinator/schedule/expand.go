@@ -14,12 +14,20 @@ import (
 	"cohort/coordinator/wire"
 )
 
+// Run is what a job's stages depend on beside its file.
+type Run struct {
+	At       int64 // the time that the run is for, Unix milliseconds
+	Backfill bool  // for a time that is past: apart from the runs that follow each other
+}
+
 // Expand turns a job's specification into its stages, each after those it
 // waits for.
-func Expand(spec wire.Spec) ([]wire.Stage, error) {
+func Expand(spec wire.Spec, run Run) ([]wire.Stage, error) {
 	switch spec.Kind {
 	case "train":
 		return expandTrain(spec)
+	case "pipeline":
+		return expandPipeline(spec, run)
 	case "import":
 		b := builder{}
 		b.add(importStage(spec))
@@ -27,7 +35,7 @@ func Expand(spec wire.Spec) ([]wire.Stage, error) {
 	case "graph":
 		return expandGraph(spec.Stages)
 	}
-	return nil, fmt.Errorf("kind %q is unknown, want train, import or graph", spec.Kind)
+	return nil, fmt.Errorf("kind %q is unknown, want train, import, graph or pipeline", spec.Kind)
 }
 
 // Names of inputs and outputs that stages pass on.
@@ -54,30 +62,43 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 		b.add(importStage(spec))
 		data[dataset] = "import/" + dataset
 	}
-	split := wire.Split{File: "", Column: spec.Split.Column, Test: spec.Split.Test, Valid: spec.Split.Valid, Seed: spec.Split.Seed}
-	inputs := map[string]string{shards: "shard/" + shards}
-	if spec.Split.File != "" {
-		split.File = folds
-		inputs[folds] = "import/" + folds
-		data[folds] = inputs[folds]
+	split, inputs := splitOf(spec, "import")
+	if from := inputs[folds]; from != "" {
+		data[folds] = from
 	}
-	b.add(b.shardStage(spec, split, data))
-	b.add(wire.Stage{
-		Name: "train", Kind: wire.StageTrain, Run: wire.Gang, Tasks: spec.Train.Workers, Inputs: inputs,
-		Settings: b.settings(wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train}),
-	})
-	tested := map[string]string{weights: "train/" + weights}
-	maps.Copy(tested, inputs)
-	b.add(wire.Stage{
-		Name: "test", Kind: wire.StageTest, Inputs: tested,
-		Settings: b.settings(wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: spec.Train, Baselines: true}),
-	})
+	b.add(shardStage(&b, spec, split, data))
+	b.add(trainStage(&b, spec, split, inputs))
+	b.add(testStage(&b, "test", spec, split, inputs))
 	return b.stages, b.err
 }
 
-// shardStage needs to know who trains only where the model takes further inputs,
-// which are fitted on them: else one set of shards serves every split.
-func (b *builder) shardStage(spec wire.Spec, split wire.Split, data map[string]string) wire.Stage {
+func trainStage(b *builder, spec wire.Spec, split wire.Split, inputs map[string]string) wire.Stage {
+	return wire.Stage{
+		Name: "train", Kind: wire.StageTrain, Run: wire.Gang, Tasks: spec.Train.Workers, Inputs: inputs,
+		Settings: b.settings(wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train)}),
+	}
+}
+
+func testStage(b *builder, name string, spec wire.Spec, split wire.Split, inputs map[string]string) wire.Stage {
+	tested := map[string]string{weights: "train/" + weights}
+	maps.Copy(tested, inputs)
+	return wire.Stage{
+		Name: name, Kind: wire.StageTest, Inputs: tested,
+		Settings: b.settings(wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train), Baselines: true}),
+	}
+}
+
+// layoutFree leaves out how many workers train, which moves no bit: the same
+// training on others is the same stage.
+func layoutFree(t wire.TrainSpec) wire.TrainSpec {
+	t.Workers = 0
+	return t
+}
+
+// shardStage takes of data the dataset alone, and where the model takes more than
+// skill and correctness who trains: that is fitted on them. Else one set of shards
+// serves every split.
+func shardStage(b *builder, spec wire.Spec, split wire.Split, data map[string]string) wire.Stage {
 	s := wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards, Inputs: spec.Model.Inputs}
 	inputs := map[string]string{dataset: data[dataset]}
 	if len(s.Inputs) > 0 {
@@ -114,9 +135,11 @@ func (b *builder) add(s wire.Stage) {
 		s.Run = wire.Batch
 	}
 	s.Tasks = max(s.Tasks, 1)
-	s.Retries = taskRetries
+	if s.Retries == 0 {
+		s.Retries = taskRetries
+	}
 	s.Resources = wire.Resources{Cores: 1}
-	if n := len(b.stages); n > 0 {
+	if n := len(b.stages); n > 0 && s.After == nil {
 		s.After = []string{b.stages[n-1].Name}
 	}
 	b.stages = append(b.stages, s)
@@ -127,46 +150,56 @@ func expandGraph(nodes []wire.GraphNode) ([]wire.Stage, error) {
 	if len(nodes) == 0 {
 		return nil, errors.New("stages is empty: a job of kind graph needs at least one")
 	}
-	known := map[string]bool{}
-	for _, n := range nodes {
-		if known[n.Name] {
-			return nil, fmt.Errorf("stage %s exists twice", n.Name)
-		}
-		known[n.Name] = true
+	stages := make([]wire.Stage, len(nodes))
+	for k, n := range nodes {
+		stages[k] = graphStage(n)
 	}
-	for _, n := range nodes {
-		for _, a := range n.After {
-			if !known[a] {
-				return nil, fmt.Errorf("stage %s waits for %q, which is no stage", n.Name, a)
-			}
-		}
-	}
-	var stages []wire.Stage
-	placed := map[string]bool{}
-	for len(stages) < len(nodes) {
-		before := len(stages)
-		for _, n := range nodes {
-			waits := slices.ContainsFunc(n.After, func(a string) bool { return !placed[a] })
-			if placed[n.Name] || waits {
-				continue
-			}
-			placed[n.Name] = true
-			stages = append(stages, graphStage(n))
-		}
-		if len(stages) == before {
-			return nil, fmt.Errorf("stage %s waits for itself in a circle", firstMissing(nodes, placed))
-		}
-	}
-	return stages, nil
+	return inOrder(stages)
 }
 
-func firstMissing(nodes []wire.GraphNode, placed map[string]bool) string {
-	for _, n := range nodes {
-		if !placed[n.Name] {
-			return n.Name
+// inOrder puts stages after those they wait for, and otherwise leaves them in
+// the order of the file.
+func inOrder(stages []wire.Stage) ([]wire.Stage, error) {
+	at := make(map[string]int, len(stages))
+	for k, s := range stages {
+		if _, twice := at[s.Name]; twice {
+			return nil, fmt.Errorf("stage %s exists twice", s.Name)
+		}
+		at[s.Name] = k
+	}
+	waits, next := make([]int, len(stages)), make([][]int, len(stages))
+	for k, s := range stages {
+		for _, a := range s.After {
+			before, ok := at[a]
+			if !ok {
+				return nil, fmt.Errorf("stage %s waits for %q, which is no stage", s.Name, a)
+			}
+			waits[k]++
+			next[before] = append(next[before], k)
 		}
 	}
-	return ""
+	sorted := make([]wire.Stage, 0, len(stages))
+	var free []int
+	for k, n := range waits {
+		if n == 0 {
+			free = append(free, k)
+		}
+	}
+	for len(free) > 0 {
+		k := free[0]
+		free = free[1:]
+		sorted = append(sorted, stages[k])
+		for _, n := range next[k] {
+			if waits[n]--; waits[n] == 0 {
+				free = append(free, n)
+			}
+		}
+	}
+	if len(sorted) == len(stages) {
+		return sorted, nil
+	}
+	k := slices.IndexFunc(waits, func(n int) bool { return n > 0 })
+	return nil, fmt.Errorf("stage %s waits for itself in a circle", stages[k].Name)
 }
 
 func graphStage(n wire.GraphNode) wire.Stage {

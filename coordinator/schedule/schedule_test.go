@@ -97,7 +97,7 @@ func TestADiamondOfFiftyStagesAndAService(t *testing.T) {
 		bottom.After = append(bottom.After, name)
 	}
 	spec.Stages = append([]wire.GraphNode{bottom}, spec.Stages...) // order in the file is free
-	stages, err := schedule.Expand(spec)
+	stages, err := schedule.Expand(spec, schedule.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func trainSpec() wire.Spec {
 }
 
 func TestATrainJobBecomesFourStages(t *testing.T) {
-	stages, err := schedule.Expand(trainSpec())
+	stages, err := schedule.Expand(trainSpec(), schedule.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestATrainJobBecomesFourStages(t *testing.T) {
 func TestAStoredDatasetSkipsTheImport(t *testing.T) {
 	spec := trainSpec()
 	spec.Data.Events, spec.Split = "dataset:d", wire.SplitSpec{Test: 0.2, Valid: 0.2}
-	stages, err := schedule.Expand(spec)
+	stages, err := schedule.Expand(spec, schedule.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,11 +303,11 @@ func TestAStoredDatasetSkipsTheImport(t *testing.T) {
 		t.Errorf("stages %+v", stages)
 	}
 	spec.Split.File = "sha256:f"
-	if _, err := schedule.Expand(spec); err == nil {
+	if _, err := schedule.Expand(spec, schedule.Run{}); err == nil {
 		t.Error("a fold file with a stored dataset was taken")
 	}
 	spec.Kind = "import"
-	if stages, err := schedule.Expand(spec); err != nil || len(stages) != 1 {
+	if stages, err := schedule.Expand(spec, schedule.Run{}); err != nil || len(stages) != 1 {
 		t.Errorf("import: %v, %v", stages, err)
 	}
 }
@@ -322,11 +322,11 @@ func TestBadGraphsAreNamed(t *testing.T) {
 		"circle":  {node("x"), node("a", "b"), node("b", "a")},
 		"empty":   {},
 	} {
-		if _, err := schedule.Expand(wire.Spec{Kind: "graph", Stages: nodes}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := schedule.Expand(wire.Spec{Kind: "graph", Stages: nodes}, schedule.Run{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	if _, err := schedule.Expand(wire.Spec{Kind: "poem"}); err == nil {
+	if _, err := schedule.Expand(wire.Spec{Kind: "poem"}, schedule.Run{}); err == nil {
 		t.Error("an unknown kind was taken")
 	}
 }
@@ -361,7 +361,7 @@ func BenchmarkList(b *testing.B) {
 	for b.Loop() {
 		v := c.s.Read()
 		for _, j := range v.Jobs(nil, 200) {
-			state.JobView(v, nil, j, false)
+			state.JobView(v, nil, j, 0)
 		}
 	}
 }

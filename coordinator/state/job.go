@@ -1,24 +1,33 @@
 package state
 
 import (
+	"slices"
+
 	"cohort/coordinator/wire"
 )
 
 func (t *tx) submitJob(c wire.SubmitJob) (string, *wire.Error) {
-	if c.Job.ID == "" || len(c.Stages) == 0 {
+	return t.newJob(c.Job, c.Stages)
+}
+
+// newJob stores a job with its graph.
+func (t *tx) newJob(j wire.Job, stages []wire.Stage) (string, *wire.Error) {
+	if j.ID == "" || len(stages) == 0 {
 		return "", refuse(wire.CodeInvalid, "a job needs an id and a stage")
 	}
-	if t.job(c.Job.ID) != nil {
-		return "", refuse(wire.CodeConflict, "job %s exists", c.Job.ID)
+	if t.job(j.ID) != nil {
+		return "", refuse(wire.CodeConflict, "job %s exists", j.ID)
 	}
-	j := c.Job
 	j.Status, j.Reason, j.Submitted = wire.Pending, "", t.now
+	if j.At == 0 {
+		j.At = t.now
+	}
 	j.CreateIndex, j.ModifyIndex = t.index, t.index
 	t.put(tableJobs, &j)
-	if err := t.putStages(j.ID, c.Stages); err != nil {
+	if err := t.putStages(j.ID, stages); err != nil {
 		return "", err
 	}
-	t.advance(j.ID)
+	t.advanceJob(j.ID)
 	return j.ID, nil
 }
 
@@ -33,36 +42,8 @@ func (t *tx) addStages(c wire.AddStages) (string, *wire.Error) {
 	if err := t.putStages(j.ID, c.Stages); err != nil {
 		return "", err
 	}
-	t.advance(j.ID)
+	t.advanceJob(j.ID)
 	return j.ID, nil
-}
-
-// putStages stores stages with their tasks. A stage may wait only for stages
-// stored before or above it, so that there is no circle.
-func (t *tx) putStages(job string, stages []wire.Stage) *wire.Error {
-	for _, s := range stages {
-		if s.Name == "" || s.Tasks < 1 {
-			return refuse(wire.CodeInvalid, "stage %q: a name and at least one task are needed", s.Name)
-		}
-		if t.stage(job, s.Name) != nil {
-			return refuse(wire.CodeConflict, "stage %s exists twice", s.Name)
-		}
-		for _, a := range s.After {
-			if t.stage(job, a) == nil {
-				return refuse(wire.CodeInvalid, "stage %s waits for %q, which is no earlier stage", s.Name, a)
-			}
-		}
-		s.Job, s.Status, s.Reason = job, wire.Pending, ""
-		s.Outputs, s.Result, s.Round, s.Checkpoint = nil, nil, 0, nil
-		s.CreateIndex, s.ModifyIndex = t.index, t.index
-		t.put(tableStages, &s)
-		for k := range s.Tasks {
-			task := wire.Task{ID: TaskID(job, s.Name, k), Job: job, Stage: s.Name, Index: k, Status: wire.Pending}
-			task.CreateIndex, task.ModifyIndex = t.index, t.index
-			t.put(tableTasks, &task)
-		}
-	}
-	return nil
 }
 
 func (t *tx) stopJob(c wire.StopJob) (string, *wire.Error) {
@@ -73,7 +54,7 @@ func (t *tx) stopJob(c wire.StopJob) (string, *wire.Error) {
 	case j.Status.Final():
 		return "", refuse(wire.CodeConflict, "job %s is %s already", j.ID, j.Status)
 	case c.CheckIndex != 0 && c.CheckIndex != j.ModifyIndex:
-		return "", refuse(wire.CodeConflict, "job %s has changed: its index is %d, not %d", j.ID, j.ModifyIndex, c.CheckIndex)
+		return "", stale(j, c.CheckIndex)
 	}
 	reason := c.Reason
 	if reason == "" {
@@ -83,105 +64,92 @@ func (t *tx) stopJob(c wire.StopJob) (string, *wire.Error) {
 	return j.ID, nil
 }
 
+func stale(j *wire.Job, check uint64) *wire.Error {
+	return refuse(wire.CodeConflict, "job %s has changed: its index is %d, not %d", j.ID, j.ModifyIndex, check)
+}
+
 // end makes a job final, and all of it that is not.
 func (t *tx) end(j *wire.Job, status wire.Status, reason string) {
-	for _, s := range t.stages(j.ID) {
-		if s.Status.Final() {
-			continue
-		}
-		for _, k := range t.tasks(j.ID, s.Name) {
+	for _, s := range list[wire.Stage](nil, t.Txn, tableStages, "open", j.ID) {
+		for _, k := range list[wire.Task](nil, t.Txn, tableTasks, "undone", j.ID, s.Name) {
 			if !k.Status.Final() {
 				t.setTask(*k, func(k *wire.Task) { k.Status, k.Reason, k.Token = wire.Stopped, reason, 0 })
 			}
 		}
 		t.setStage(*s, func(s *wire.Stage) { s.Status, s.Reason, s.Ended = wire.Stopped, reason, t.now })
 	}
-	t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason, j.Ended = status, reason, t.now })
+	t.setJob(*t.job(j.ID), func(j *wire.Job) { j.Status, j.Reason, j.Ended = status, reason, t.now })
 }
 
-// advance brings stages and job up to date with their tasks.
-func (t *tx) advance(id string) {
-	j := t.job(id)
-	if j.Status.Final() {
-		return
+// retryJob takes an ended job up again.
+func (t *tx) retryJob(c wire.RetryJob) (string, *wire.Error) {
+	j := t.job(c.Job)
+	switch {
+	case j == nil:
+		return "", refuse(wire.CodeNotFound, "no job %s", c.Job)
+	case !j.Status.Final():
+		return "", refuse(wire.CodeConflict, "job %s is %s: stop it first", j.ID, j.Status)
+	case c.CheckIndex != 0 && c.CheckIndex != j.ModifyIndex:
+		return "", stale(j, c.CheckIndex)
+	case c.From != "" && t.stage(j.ID, c.From) == nil:
+		return "", refuse(wire.CodeNotFound, "no stage %s in job %s", c.From, j.ID)
 	}
-	open, begun, active := 0, false, false
-	waiting := ""
-	for _, s := range t.stages(id) {
-		s = t.advanceStage(s)
-		if s.Status == wire.Failed {
-			t.end(j, wire.Failed, "stage "+s.Name+" failed: "+s.Reason)
-			return
-		}
-		if s.Status == wire.Pending && (waiting == "" || t.waits(s) == "") {
-			waiting = "stage " + s.Name + " " + s.Reason
-		}
-		if !s.Status.Final() {
-			open++
-		}
-		begun = begun || s.Status != wire.Pending
-		active = active || s.Status == wire.Running
+	again := t.again(j.ID, c.From)
+	if len(again) == 0 {
+		return "", refuse(wire.CodeConflict, "job %s is done: say from which stage to run it again", j.ID)
 	}
-	next := *j
-	if begun {
-		next.Status = wire.Running
-	}
-	next.Reason = waiting
-	if active {
-		next.Reason = ""
-	}
-	if open == 0 {
-		next.Status, next.Reason, next.Ended = wire.Done, "", t.now
-	}
-	if next.Status != j.Status || next.Reason != j.Reason {
-		t.setJob(next, func(*wire.Job) {})
-	}
+	t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason, j.Ended = wire.Pending, "", 0 })
+	t.restart(j.ID, c.From, again)
+	t.advanceJob(j.ID)
+	return j.ID, nil
 }
 
-// advanceStage derives a stage from its tasks and the stages it waits for.
-func (t *tx) advanceStage(s *wire.Stage) *wire.Stage {
-	if s.Status.Final() {
-		return s
-	}
-	next := *s
-	done, held := 0, 0
-	for _, k := range t.tasks(s.Job, s.Name) {
-		switch k.Status {
-		case wire.Done:
-			done++
-		case wire.Running:
-			held++
-		case wire.Failed:
-			next.Status, next.Reason, next.Ended = wire.Failed, k.Error, t.now
-		case wire.Pending, wire.Stopped:
+// again lists the stages that a retry runs, in order: those not done, and all
+// that wait for from.
+func (t *tx) again(job, from string) []*wire.Stage {
+	var again []*wire.Stage
+	taken := map[string]bool{}
+	for _, s := range t.stages(job) { // in order, so that what a stage waits for has been looked at
+		waits := slices.ContainsFunc(s.After, func(a string) bool { return taken[a] })
+		if s.Status != wire.Done || s.Name == from || waits {
+			taken[s.Name] = true
+			again = append(again, s)
 		}
 	}
-	switch waits := t.waits(s); {
-	case next.Status == wire.Failed:
-	case done == s.Tasks:
-		next.Status, next.Reason, next.Ended = wire.Done, "", t.now
-	case held > 0 || done > 0:
-		next.Status, next.Reason = wire.Running, ""
-		if next.Started == 0 {
-			next.Started = t.now
-		}
-	case waits != "":
-		next.Status, next.Reason = wire.Pending, "waits for stage "+waits
-	default:
-		next.Status, next.Reason = wire.Pending, "waits for a worker with free cores"
-	}
-	if next.Status != s.Status || next.Reason != s.Reason {
-		t.setStage(next, func(*wire.Stage) {})
-	}
-	return &next
+	return again
 }
 
-// waits names the first stage that s waits for and that is not done.
-func (t *tx) waits(s *wire.Stage) string {
-	for _, a := range s.After {
-		if before := t.stage(s.Job, a); before == nil || before.Status != wire.Done {
-			return a
+// restart sends stages back to their beginning. from itself is not taken from an
+// earlier result: somebody wants it run.
+func (t *tx) restart(job, from string, again []*wire.Stage) {
+	open := map[string]bool{}
+	for _, s := range again {
+		open[s.Name] = true
+	}
+	for _, old := range again {
+		s := *old
+		s.Waits, s.Key, s.Plan, s.Reused, s.Resolved = 0, "", "", "", nil
+		for _, a := range s.After {
+			if open[a] {
+				s.Waits++
+			}
+		}
+		s.Fresh = s.Fresh || s.Name == from
+		checkpoint := s.Checkpoint
+		if s.Waits > 0 || s.Name == from {
+			checkpoint = nil // of other inputs, or not wanted
+		}
+		t.begin(&s, checkpoint)
+		for _, k := range t.tasks(job, s.Name) {
+			t.setTask(*k, func(k *wire.Task) {
+				k.Status, k.Reason, k.Node, k.Token, k.Granted = wire.Pending, "", "", 0, wire.Resources{}
+				k.Failures, k.Pause, k.Error, k.Cause = 0, 0, "", wire.CauseNone
+			})
 		}
 	}
-	return ""
+	for _, s := range again {
+		if now := t.stage(job, s.Name); now.Waits == 0 && now.Status == wire.Pending {
+			t.ready(job, s.Name)
+		}
+	}
 }

@@ -1,9 +1,6 @@
 package state
 
 import (
-	"maps"
-	"slices"
-
 	"cohort/coordinator/wire"
 )
 
@@ -44,16 +41,14 @@ func (t *tx) nodeStatus(c wire.SetNodeStatus) (string, *wire.Error) {
 
 // releaseNode sends all that a node runs back to pending.
 func (t *tx) releaseNode(id string, cause wire.Cause) {
-	jobs := map[string]bool{}
+	moved := touched{}
 	for _, k := range list[wire.Task](nil, t.Txn, tableTasks, "node", id) {
 		if now := t.task(k.ID); now.Status == wire.Running && now.Node == id { // a gang's other member may have gone first
 			t.release(now, t.stage(now.Job, now.Stage), cause, "")
-			jobs[k.Job] = true
+			moved.note(k)
 		}
 	}
-	for _, job := range slices.Sorted(maps.Keys(jobs)) {
-		t.advance(job)
-	}
+	t.advanceAll(moved)
 }
 
 func (t *tx) featureLevel(c wire.SetFeatureLevel) (string, *wire.Error) {

@@ -17,13 +17,25 @@ const (
 	tableStages   = "stages"
 	tableTasks    = "tasks"
 	tableRounds   = "rounds"
+	tableKept     = "kept"
+	tableHeads    = "heads"
 	tableRequests = "requests"
+	tableFeatures = "features"
+	tableWaits    = "waits" // derived, in no snapshot
 )
 
 func tables() []string {
 	return []string{
-		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableRequests,
+		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableKept, tableHeads, tableRequests,
+		tableFeatures,
 	}
+}
+
+// waits counts the stages that one still waits for. It is apart from the stage's
+// record, which has an index entry for each of them.
+type waits struct {
+	Job, Stage string
+	N          int
 }
 
 // meta is the store's own record.
@@ -96,27 +108,81 @@ func openKey(s wire.Status, created uint64, id string) []byte {
 	return append(number(created), text(id)...)
 }
 
+// among indexes those stages of a job that keep says, in their order.
+func among(name string, keep func(*wire.Stage) bool) *memdb.IndexSchema {
+	return index(name, false, func(s *wire.Stage) []byte {
+		if !keep(s) {
+			return nil
+		}
+		return append(text(s.Job), number(uint64(s.Order))...)
+	})
+}
+
+// within indexes those tasks of a stage whose status keep says, in their order.
+func within(name string, keep func(wire.Status) bool) *memdb.IndexSchema {
+	return index(name, false, func(k *wire.Task) []byte {
+		if !keep(k.Status) {
+			return nil
+		}
+		return append(text(k.Job, k.Stage), number(uint64(k.Index))...)
+	})
+}
+
+// successors indexes stages by each stage that they wait for.
+type successors struct{}
+
+// FromObject is memdb's multi indexer.
+func (successors) FromObject(o any) (bool, [][]byte, error) {
+	s := o.(*wire.Stage)
+	keys := make([][]byte, len(s.After))
+	for k, a := range s.After {
+		keys[k] = text(s.Job, a)
+	}
+	return len(keys) > 0, keys, nil
+}
+
+// FromArgs takes the job and the stage that is waited for.
+func (successors) FromArgs(args ...any) ([]byte, error) { return keyed[wire.Stage]{}.FromArgs(args...) }
+
 func schema() *memdb.DBSchema {
 	all := []*memdb.TableSchema{
 		table(tableMeta, index("id", true, func(*meta) []byte { return text("meta") })),
 		table(tableNodes, index("id", true, func(n *wire.Node) []byte { return text(n.ID) })),
 		table(tableDatasets, index("id", true, func(d *wire.Dataset) []byte { return text(d.ID) })),
+		table(tableFeatures,
+			index("id", true, func(f *wire.FeatureSet) []byte { return text(f.Name, f.ID) }),
+			index("set", false, func(f *wire.FeatureSet) []byte { return text(f.ID) })),
 		table(tableJobs,
 			index("id", true, func(j *wire.Job) []byte { return text(j.ID) }),
 			index("age", true, func(j *wire.Job) []byte { return append(number(j.CreateIndex), text(j.ID)...) }),
+			index("name", false, func(j *wire.Job) []byte { return append(text(j.Name), number(j.CreateIndex)...) }),
 			index("open", true, func(j *wire.Job) []byte { return openKey(j.Status, j.CreateIndex, j.ID) })),
 		table(tableStages,
 			index("id", true, func(s *wire.Stage) []byte { return text(s.Job, s.Name) }),
-			index("job", false, func(s *wire.Stage) []byte { return text(s.Job) })),
+			among("order", func(*wire.Stage) bool { return true }),
+			among("open", func(s *wire.Stage) bool { return !s.Status.Final() }),
+			among("running", func(s *wire.Stage) bool { return s.Status == wire.Running }),
+			among("done", func(s *wire.Stage) bool { return s.Status == wire.Done }),
+			among("ready", func(s *wire.Stage) bool { return s.Waits == 0 && !s.Status.Final() }),
+			among("told", func(s *wire.Stage) bool { return len(s.Result) > 0 }),
+			&memdb.IndexSchema{Name: "after", AllowMissing: true, Indexer: successors{}}),
 		table(tableTasks,
 			index("id", true, func(t *wire.Task) []byte { return text(t.ID) }),
-			index("stage", false, func(t *wire.Task) []byte { return text(t.Job, t.Stage) }),
+			within("stage", func(wire.Status) bool { return true }),
+			within("undone", func(s wire.Status) bool { return s != wire.Done }),
+			within("pending", func(s wire.Status) bool { return s == wire.Pending }),
+			within("held", func(s wire.Status) bool { return s == wire.Running }),
+			within("done", func(s wire.Status) bool { return s == wire.Done }),
+			within("failed", func(s wire.Status) bool { return s == wire.Failed }),
 			index("node", false, func(t *wire.Task) []byte {
 				if t.Node == "" || t.Status != wire.Running {
 					return nil
 				}
 				return text(t.Node)
 			})),
+		table(tableWaits, index("id", true, func(w *waits) []byte { return text(w.Job, w.Stage) })),
+		table(tableKept, index("id", true, func(k *wire.Kept) []byte { return text(k.Key) })),
+		table(tableHeads, index("id", true, func(h *wire.Head) []byte { return text(h.Line) })),
 		table(tableRounds, index("id", true, func(r *wire.Round) []byte { return text(r.Job, r.Stage) })),
 		table(tableRequests,
 			index("id", true, func(r *request) []byte { return text(r.ID) }),

@@ -106,6 +106,7 @@ func load(db *memdb.MemDB, r io.Reader) error {
 			if l.Count != count {
 				return fmt.Errorf("%w: %d records, its end says %d", ErrSnapshot, count, l.Count)
 			}
+			recount(txn)
 			txn.Commit()
 			return nil
 		}
@@ -136,6 +137,12 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Task{}
 	case tableRounds:
 		record = &wire.Round{}
+	case tableKept:
+		record = &wire.Kept{}
+	case tableHeads:
+		record = &wire.Head{}
+	case tableFeatures:
+		record = &wire.FeatureSet{}
 	case tableRequests:
 		record = &request{}
 	default:
@@ -145,4 +152,27 @@ func decodeRecord(l line) (any, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrSnapshot, l.Table, err)
 	}
 	return record, nil
+}
+
+// recount derives what is not stored: how many stages each one waits for, and
+// what the inputs of ready ones are where a binary before this one wrote them.
+func recount(txn *memdb.Txn) {
+	t := &tx{Txn: txn}
+	for _, s := range list[wire.Stage](nil, txn, tableStages, "id") {
+		n := 0
+		for _, a := range s.After {
+			if before := t.stage(s.Job, a); before == nil || before.Status != wire.Done {
+				n++
+			}
+		}
+		t.wait(s.Job, s.Name, n)
+		counted := *s
+		counted.Waits = n
+		if n == 0 && s.Resolved == nil && len(s.Inputs) > 0 {
+			t.settleInputs(&counted)
+		} else if n == 0 {
+			continue
+		}
+		t.put(tableStages, &counted)
+	}
 }

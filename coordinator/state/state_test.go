@@ -128,7 +128,7 @@ func TestAJobRunsThroughItsGraph(t *testing.T) {
 	if j.Status != wire.Done || j.Ended == 0 {
 		t.Errorf("the job is %+v", j)
 	}
-	view := state.JobView(l.s.Read(), nil, &j, true)
+	view := state.JobView(l.s.Read(), nil, &j, state.AllStages)
 	if string(view.Result["a"]) != "2" || string(view.Result["b"]) != "3" || len(view.Stages) != 2 || len(view.Stages[0].TaskList) != 1 {
 		t.Errorf("view %+v", view)
 	}
@@ -472,7 +472,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	job := rapid.SampledFrom([]string{"j1", "j2", "j3"}).Draw(t, "job")
 	task := job + "/train/" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "task")
 	token := uint64(rapid.IntRange(1, k+1).Draw(t, "token"))
-	number := wire.Number(rapid.IntRange(1, 10).Draw(t, "number"))
+	number := wire.Number(rapid.IntRange(1, 12).Draw(t, "number"))
 	bodies := map[wire.Number]any{
 		wire.CmdRegisterNode: wire.RegisterNode{Node: wire.Node{ID: node, Session: "s-" + node, Resources: wire.Resources{Cores: 2}}},
 		wire.CmdNodeStatus: wire.SetNodeStatus{
@@ -492,6 +492,8 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 		wire.CmdPutCheckpoint: wire.PutCheckpoint{Task: task, Token: token, Checkpoint: wire.Checkpoint{Hash: "h", Epoch: k}},
 		wire.CmdAddStages:     wire.AddStages{Job: job, Stages: []wire.Stage{batch(fmt.Sprint("more", k))}},
 		wire.CmdFeatureLevel:  wire.SetFeatureLevel{Level: k % 4},
+		wire.CmdPutPlan:       wire.PutPlan{Task: task, Token: token, Plan: "p"},
+		wire.CmdRetryJob:      wire.RetryJob{Job: job, From: rapid.SampledFrom([]string{"", "train", "after"}).Draw(t, "from")},
 	}
 	request := rapid.SampledFrom([]string{"", "", "r1", "r2"}).Draw(t, "request")
 	env, err := state.Envelope(number, bodies[number], "rapid", request)
@@ -545,7 +547,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"n":3,"v":1,"t":5,"body":{"job":{"id":"j"},"stages":[{"name":"s","tasks":1}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env, err := state.Decode(data)
-		if err != nil || env.Number < 1 || env.Number > wire.CmdFeatureLevel || env.Version > 1 {
+		if err != nil || env.Number < 1 || env.Number > wire.CmdRetryJob || env.Version > 1 {
 			return
 		}
 		var small wire.SubmitJob

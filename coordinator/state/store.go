@@ -69,7 +69,7 @@ func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
 		return r.Outcome
 	}
 	id, err := t.apply(env)
-	out := wire.Outcome{Index: index, ID: id}
+	out := wire.Outcome{Index: index, ID: id, Reused: err == nil && t.reused}
 	if err != nil {
 		t.Abort()
 		t = &tx{Txn: s.db.Txn(true), index: index, now: env.Time}
@@ -105,6 +105,10 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.addStages)
 	case wire.CmdFeatureLevel:
 		return do(env, t.featureLevel)
+	case wire.CmdPutPlan:
+		return do(env, t.putPlan)
+	case wire.CmdRetryJob:
+		return do(env, t.retryJob)
 	default:
 		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,18 +12,13 @@ import (
 // TaskID names task k of a stage.
 func TaskID(job, stage string, k int) string { return fmt.Sprintf("%s/%s/%d", job, stage, k) }
 
-func byIndex(tasks []*wire.Task) []*wire.Task {
-	slices.SortFunc(tasks, func(a, b *wire.Task) int { return a.Index - b.Index })
-	return tasks
-}
-
 func (t *tx) assign(c wire.Assign) (string, *wire.Error) {
 	if len(c.Placements) == 0 {
 		return "", refuse(wire.CodeInvalid, "no placements")
 	}
 	placed := 0
 	var last *wire.Error
-	jobs := map[string]bool{}
+	moved := touched{}
 	for _, p := range c.Placements {
 		if err := t.place(p, c.Gang); err != nil {
 			if c.Gang {
@@ -32,7 +28,7 @@ func (t *tx) assign(c wire.Assign) (string, *wire.Error) {
 			continue
 		}
 		placed++
-		jobs[t.task(p.Task).Job] = true
+		moved.note(t.task(p.Task))
 	}
 	if placed == 0 {
 		return "", last
@@ -42,10 +38,20 @@ func (t *tx) assign(c wire.Assign) (string, *wire.Error) {
 			return "", err
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(jobs)) {
-		t.advance(id)
-	}
+	t.advanceAll(moved)
 	return "", nil
+}
+
+// touched are stages whose tasks a command has changed.
+type touched map[[2]string]bool
+
+func (m touched) note(k *wire.Task) { m[[2]string{k.Job, k.Stage}] = true }
+
+func (t *tx) advanceAll(m touched) {
+	order := func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }
+	for _, s := range slices.SortedFunc(maps.Keys(m), order) {
+		t.advance(s[0], s[1])
+	}
 }
 
 // place gives one task to one node, if that is still possible.
@@ -62,8 +68,8 @@ func (t *tx) place(p wire.Placement, gang bool) *wire.Error {
 		return refuse(wire.CodeInvalid, "task %s is granted %+v", k.ID, p.Granted)
 	}
 	s := t.stage(k.Job, k.Stage)
-	if waits := t.waits(s); waits != "" || (s.Run == wire.Gang) != gang {
-		return refuse(wire.CodeConflict, "stage %s/%s can't start (waits for %q, runs as %s)", s.Job, s.Name, waits, s.Run)
+	if s.Waits > 0 || (s.Run == wire.Gang) != gang {
+		return refuse(wire.CodeConflict, "stage %s/%s can't start (waits for %d stages, runs as %s)", s.Job, s.Name, s.Waits, s.Run)
 	}
 	free := Free(n, list[wire.Task](nil, t.Txn, tableTasks, "node", n.ID))
 	if free.Cores < p.Granted.Cores || free.MemoryMB < p.Granted.MemoryMB {
@@ -121,12 +127,12 @@ func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
 	switch {
 	case c.Error == "" && s.Run != wire.Service:
 		t.succeed(k, s, c)
-	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal):
+	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal || c.Cause == wire.CauseGate):
 		t.fail(k, s, c)
 	default:
 		t.release(k, s, c.Cause, c.Error)
 	}
-	t.advance(k.Job)
+	t.advance(k.Job, k.Stage)
 	return k.ID, nil
 }
 
@@ -148,6 +154,9 @@ func (t *tx) succeed(k *wire.Task, s *wire.Stage, c wire.TaskResult) {
 	if c.Dataset != nil {
 		t.putDataset(*c.Dataset)
 	}
+	if c.Features != nil {
+		t.putFeatures(*c.Features, k.Job)
+	}
 }
 
 // putDataset keeps the first record of a dataset: the same content has one id.
@@ -162,10 +171,11 @@ func (t *tx) putDataset(d wire.Dataset) {
 // fail counts a failure of the task's own against the stage's retries.
 func (t *tx) fail(k *wire.Task, s *wire.Stage, c wire.TaskResult) {
 	failures := k.Failures + 1
-	if c.Cause == wire.CauseFatal || failures > s.Retries {
+	if c.Cause != wire.CauseTask || failures > s.Retries {
 		t.setTask(*k, func(k *wire.Task) {
-			k.Status, k.Reason, k.Error, k.Failures, k.Token = wire.Failed, c.Error, c.Error, failures, 0
+			k.Status, k.Reason, k.Error, k.Cause, k.Failures, k.Token = wire.Failed, c.Error, c.Error, c.Cause, failures, 0
 		})
+		t.setStage(*s, func(s *wire.Stage) { s.Outputs, s.Result = c.Outputs, c.Result }) // what says why
 		return
 	}
 	t.release(k, s, c.Cause, c.Error)
@@ -211,7 +221,7 @@ func (t *tx) releaseTasks(c wire.ReleaseTasks) (string, *wire.Error) {
 			continue
 		}
 		t.release(k, t.stage(k.Job, k.Stage), c.Cause, "")
-		t.advance(k.Job)
+		t.advance(k.Job, k.Stage)
 		freed++
 	}
 	if freed == 0 {

@@ -14,6 +14,8 @@ type tx struct {
 	*memdb.Txn
 	index uint64
 	now   int64 // the leader's clock, Unix milliseconds
+
+	reused bool // of the outcome
 }
 
 // do decodes the body for a command's function.
@@ -63,11 +65,11 @@ func (t *tx) stage(job, name string) *wire.Stage {
 }
 
 func (t *tx) stages(job string) []*wire.Stage {
-	return list[wire.Stage](nil, t.Txn, tableStages, "job", job)
+	return list[wire.Stage](nil, t.Txn, tableStages, "order", job)
 }
 
 func (t *tx) tasks(job, stage string) []*wire.Task {
-	return byIndex(list[wire.Task](nil, t.Txn, tableTasks, "stage", job, stage))
+	return list[wire.Task](nil, t.Txn, tableTasks, "stage", job, stage)
 }
 
 func (t *tx) request(id string) *request {

@@ -2,7 +2,7 @@ package state
 
 import (
 	"context"
-	"strings"
+	"iter"
 
 	"cohort/coordinator/wire"
 
@@ -75,12 +75,39 @@ func (v *View) Jobs(w *Watch, limit int) []*wire.Job {
 	return collect[wire.Job](it, limit)
 }
 
+// JobsNamed lists up to limit jobs of a name, newest first; 0 is all.
+func (v *View) JobsNamed(w *Watch, name string, limit int) []*wire.Job {
+	it := must(v.txn.GetReverse(tableJobs, "name", name))
+	w.add(must(v.txn.Get(tableJobs, "name", name)).WatchCh())
+	w.add(v.dropped)
+	return collect[wire.Job](it, limit)
+}
+
 // OpenJobs lists jobs that are not final, oldest first.
 func (v *View) OpenJobs() []*wire.Job { return all[wire.Job](v, nil, tableJobs, "open") }
 
-// Stages lists a job's stages in the order they were submitted.
+// Stages lists a job's stages in order: each after those it waits for.
 func (v *View) Stages(w *Watch, job string) []*wire.Stage {
-	return inOrder(all[wire.Stage](v, w, tableStages, "job", job))
+	return all[wire.Stage](v, w, tableStages, "order", job)
+}
+
+// Ready visits, in order, those stages of a job that wait for no other and have
+// not ended.
+func (v *View) Ready(job string) iter.Seq[*wire.Stage] {
+	return each[wire.Stage](v, tableStages, "ready", job)
+}
+
+// Pending visits a stage's tasks that have no holder.
+func (v *View) Pending(job, stage string) iter.Seq[*wire.Task] {
+	return each[wire.Task](v, tableTasks, "pending", job, stage)
+}
+
+func each[T any](v *View, table, index string, args ...any) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		it := must(v.txn.Get(table, index, args...))
+		for r := it.Next(); r != nil && yield(r.(*T)); r = it.Next() {
+		}
+	}
 }
 
 // Stage finds a stage.
@@ -90,7 +117,7 @@ func (v *View) Stage(w *Watch, job, name string) (*wire.Stage, bool) {
 
 // Tasks lists a stage's tasks by index.
 func (v *View) Tasks(w *Watch, job, stage string) []*wire.Task {
-	return byIndex(all[wire.Task](v, w, tableTasks, "stage", job, stage))
+	return all[wire.Task](v, w, tableTasks, "stage", job, stage)
 }
 
 // Task finds a task.
@@ -126,33 +153,6 @@ func (v *View) Dataset(w *Watch, id string) (*wire.Dataset, bool) {
 	return get[wire.Dataset](v, w, tableDatasets, id)
 }
 
-// inOrder sorts stages so that each comes after those it waits for; stages
-// that came in one command keep the alphabetical order of the index otherwise.
-func inOrder(stages []*wire.Stage) []*wire.Stage {
-	placed := map[string]bool{}
-	sorted := make([]*wire.Stage, 0, len(stages))
-	for len(sorted) < len(stages) {
-		before := len(sorted)
-		for _, s := range stages {
-			if placed[s.Name] {
-				continue
-			}
-			ready := true
-			for _, a := range s.After {
-				ready = ready && placed[a]
-			}
-			if ready {
-				placed[s.Name] = true
-				sorted = append(sorted, s)
-			}
-		}
-		if len(sorted) == before {
-			return stages // a circle can't be stored
-		}
-	}
-	return sorted
-}
-
 // Assignments are what a worker is to run now, under the session it has.
 func (v *View) Assignments(w *Watch, node, session string) []wire.Assignment {
 	n, ok := v.Node(w, node)
@@ -164,25 +164,17 @@ func (v *View) Assignments(w *Watch, node, session string) []wire.Assignment {
 	for _, k := range tasks {
 		s, _ := v.Stage(nil, k.Job, k.Stage)
 		a := wire.Assignment{Task: *k, Stage: *s}
-		a.Stage.Inputs = v.resolve(s)
+		a.Stage.Inputs, a.Stage.Resolved = s.Resolved, nil
+		if j, ok := v.Job(nil, k.Job); ok {
+			a.At = j.At
+		}
+		if h := first[wire.Head](v.txn, tableHeads, "id", s.Line); h != nil && s.Line != "" && !s.Fresh {
+			a.Last = h.Plan
+		}
 		if r, ok := v.Round(nil, k.Job, k.Stage); ok && r.Number == k.Token {
 			a.Round = r
 		}
 		found = append(found, a)
 	}
 	return found
-}
-
-// resolve replaces "STAGE/OUTPUT" by that output's content hash.
-func (v *View) resolve(s *wire.Stage) map[string]string {
-	inputs := map[string]string{}
-	for name, value := range s.Inputs {
-		if stage, output, ok := strings.Cut(value, "/"); ok {
-			if from, found := v.Stage(nil, s.Job, stage); found {
-				value = from.Outputs[output]
-			}
-		}
-		inputs[name] = value
-	}
-	return inputs
 }

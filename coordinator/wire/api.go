@@ -11,9 +11,10 @@ import "encoding/json"
 //	POST /v1/jobs          SubmitRequest  SubmitReply
 //	POST /v1/jobs/plan     SubmitRequest  PlanReply
 //	GET  /v1/jobs                         []JobView (newest first)
-//	GET  /v1/jobs/{job}                   JobView
+//	GET  /v1/jobs/{job}?stages=N|all      JobView (200 stages, those that matter first)
 //	GET  /v1/jobs/{job}/logs?from=SEQ&wait=D  LogsReply
 //	POST /v1/jobs/{job}/stop StopRequest  SubmitReply
+//	POST /v1/jobs/{job}/retry RetryRequest SubmitReply
 //	GET  /v1/nodes, /v1/nodes/{node}      []NodeView, NodeView
 //	POST /v1/nodes/{node}/register Node   RegisterReply
 //	POST /v1/nodes/{node}/renew RenewRequest RenewReply
@@ -21,8 +22,13 @@ import "encoding/json"
 //	GET  /v1/nodes/{node}/tasks?session=S TasksReply (what the worker watches)
 //	POST /v1/tasks/result     TaskResult      Outcome
 //	POST /v1/tasks/checkpoint PutCheckpoint   Outcome
+//	POST /v1/tasks/plan       PutPlan         Outcome
 //	POST /v1/tasks/progress   Progress        {}
 //	GET  /v1/datasets, /v1/datasets/{id}  []Dataset, Dataset
+//	GET  /v1/features?all=1               []FeatureSet (without all: each pipeline's newest)
+//	GET  /v1/features/{id}                FeatureSetView ({id}: or a pipeline's name, its newest)
+//	GET  /v1/features/{id}/students/{student}?cut=US&events=N  StudentFeatures
+//	GET  /v1/features/diff?a=ID&b=ID      FeatureDiff
 //	HEAD, GET, PUT /v1/blobs/{sha256}     bytes
 
 // Header names.
@@ -46,8 +52,31 @@ type SubmitReply struct {
 
 // PlanReply says what a submit would do.
 type PlanReply struct {
-	Stages []Stage `json:"stages"`
-	Index  uint64  `json:"index"`
+	Stages []PlannedStage `json:"stages"`
+	Index  uint64         `json:"index"`
+}
+
+// Action is what a submit would do with a stage.
+type Action string
+
+// The actions. Ask looks at a source for news, and runs when there are any.
+const (
+	ActionRun   Action = "run"
+	ActionReuse Action = "reuse"
+	ActionAsk   Action = "ask"
+)
+
+// PlannedStage is a stage, what would be done with it, and why.
+type PlannedStage struct {
+	Stage
+	Action Action `json:"action"`
+	Why    string `json:"why"`
+}
+
+// RetryRequest takes a job up again, from a stage or from what is not done.
+type RetryRequest struct {
+	From       string `json:"from,omitempty"`
+	CheckIndex uint64 `json:"check_index,omitempty"`
 }
 
 // StopRequest says why.
@@ -83,6 +112,8 @@ type JobView struct {
 	Rate     float64                    `json:"answers_per_second"`
 	Progress []Progress                 `json:"progress"` // of running tasks
 	Stages   []StageView                `json:"stages,omitempty"`
+	Counts   map[Status]int             `json:"stage_counts,omitempty"` // of all stages
+	LeftOut  int                        `json:"stages_left_out,omitempty"`
 	Result   map[string]json.RawMessage `json:"result"`
 }
 
@@ -124,6 +155,8 @@ type Assignment struct {
 	Task  Task   `json:"task"`
 	Stage Stage  `json:"stage"` // Inputs resolved to content hashes
 	Round *Round `json:"round,omitempty"`
+	At    int64  `json:"at_ms"`          // that the job's run is for
+	Last  string `json:"last,omitempty"` // the plan of the head of the stage's line
 }
 
 // TasksReply is a worker's whole current set of assignments.

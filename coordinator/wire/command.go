@@ -20,17 +20,22 @@ const (
 	CmdPutCheckpoint Number = 8
 	CmdAddStages     Number = 9
 	CmdFeatureLevel  Number = 10
+	CmdPutPlan       Number = 11
+	CmdRetryJob      Number = 12
 )
 
 // FeatureLevel is the highest level of commands this binary knows. A leader
 // proposes no command above the level that the state holds.
-const FeatureLevel = 1
+const FeatureLevel = 2
 
 // Level is the feature level that a command came with. New commands get a
 // higher one, together with a higher FeatureLevel.
 func (n Number) Level() int {
-	if n <= CmdFeatureLevel {
+	switch {
+	case n <= CmdFeatureLevel:
 		return 1
+	case n <= CmdRetryJob:
+		return 2
 	}
 	return math.MaxInt
 }
@@ -101,6 +106,8 @@ type TaskResult struct {
 	Outputs map[string]string `json:"outputs,omitempty"`
 	Result  json.RawMessage   `json:"result,omitempty"`
 	Dataset *Dataset          `json:"dataset,omitempty"` // an import's record
+	// Features is a features stage's record.
+	Features *FeatureSet `json:"features,omitempty"`
 }
 
 // ReleaseTasks takes tasks from their holders: a lease that ended, a drain.
@@ -135,12 +142,31 @@ type SetFeatureLevel struct {
 	Level int `json:"level"`
 }
 
+// PutPlan commits what a stage will read, before it reads it. The first plan of
+// a stage stands; the outcome's ID is the plan that holds. Where that is one that
+// was carried out before, the stage is done with its result, and Reused is set.
+type PutPlan struct {
+	Task  string `json:"task"`
+	Token uint64 `json:"token"`
+	Plan  string `json:"plan"` // content hash
+}
+
+// RetryJob takes a job that has ended up again. Stages that are done stay so,
+// but From and all that wait for it are run again; with From empty, only what is
+// not done.
+type RetryJob struct {
+	Job        string `json:"job"`
+	From       string `json:"from,omitempty"`
+	CheckIndex uint64 `json:"check_index,omitempty"`
+}
+
 // Outcome is what Apply answers: the same on every replica.
 type Outcome struct {
-	Index uint64 `json:"index"`
-	Code  Code   `json:"code"`            // OK, or why the command changed nothing
-	Error string `json:"error,omitempty"` // one line
-	ID    string `json:"id,omitempty"`    // of the record made or changed
+	Index  uint64 `json:"index"`
+	Code   Code   `json:"code"`             // OK, or why the command changed nothing
+	Error  string `json:"error,omitempty"`  // one line
+	ID     string `json:"id,omitempty"`     // of the record made or changed
+	Reused bool   `json:"reused,omitempty"` // of PutPlan
 }
 
 // Code is an error class at the edge: one mapping to HTTP status and exit code.

@@ -31,24 +31,33 @@ type Job struct {
 
 // Stage is a node of a job's graph.
 type Stage struct {
-	Job       string            `json:"job"`
-	Name      string            `json:"name"`
-	Kind      StageKind         `json:"kind"`
-	Run       RunKind           `json:"run"`
-	After     []string          `json:"after"`    // names of stages that must be done first
-	Inputs    map[string]string `json:"inputs"`   // name → content hash, or "STAGE/OUTPUT" of an earlier stage
-	Settings  json.RawMessage   `json:"settings"` // ImportSettings, ShardSettings, …
-	Tasks     int               `json:"tasks"`
-	Retries   int               `json:"retries"` // failures of a task's own that are retried
-	Resources Resources         `json:"resources"`
-	Version   int               `json:"version,omitempty"`    // of what the kind does: raised when its output's bytes change; 0: never reused
-	Timeout   int64             `json:"timeout_ms,omitempty"` // of one attempt; 0: none
+	Job   string    `json:"job"`
+	Name  string    `json:"name"`
+	Kind  StageKind `json:"kind"`
+	Run   RunKind   `json:"run"`
+	Order int       `json:"order,omitempty"` // among the job's stages: each after those it waits for
+	After []string  `json:"after"`           // names of stages that must be done first
+	Waits int       `json:"-"`               // not 0: stages that it waits for are not done; derived
+	// Inputs are name → content hash, or a reference: "STAGE/OUTPUT" of an earlier
+	// stage; "^OUTPUT" of the newest result of the same Line; "~OUTPUT" likewise,
+	// where it only saves work and moves no byte of the result.
+	Inputs map[string]string `json:"inputs"`
+	// Line names the runs of one stage that build on each other ("validate/NAME").
+	Line      string          `json:"line,omitempty"`
+	Settings  json.RawMessage `json:"settings"` // ImportSettings, ShardSettings, …
+	Tasks     int             `json:"tasks"`
+	Retries   int             `json:"retries"` // failures of a task's own that are retried
+	Resources Resources       `json:"resources"`
+	Version   int             `json:"version,omitempty"`    // of what the kind does: raised when its output's bytes change; 0: never reused
+	Timeout   int64           `json:"timeout_ms,omitempty"` // of one attempt; 0: none
 
 	// Key addresses the result: kind, version, settings, inputs and, of an
 	// extract, the plan. Set when the stage is ready (an extract: has a plan).
-	Key    string `json:"key,omitempty"`
-	Plan   string `json:"plan,omitempty"`   // content hash of what an extract reads, committed before it is read
-	Reused string `json:"reused,omitempty"` // "JOB/STAGE" whose result this is: nothing has changed since
+	Key      string            `json:"key,omitempty"`
+	Plan     string            `json:"plan,omitempty"`     // content hash of what an extract reads, committed before it is read
+	Resolved map[string]string `json:"resolved,omitempty"` // Inputs when the stage became ready, references replaced
+	Fresh    bool              `json:"fresh,omitempty"`    // run though nothing has changed
+	Reused   string            `json:"reused,omitempty"`   // "JOB/STAGE" whose result this is: nothing has changed since
 
 	Status     Status            `json:"status"`
 	Reason     string            `json:"reason"`
@@ -56,8 +65,32 @@ type Stage struct {
 	Result     json.RawMessage   `json:"result,omitempty"`
 	Round      uint64            `json:"round"` // a gang's newest round, 0 before the first
 	Checkpoint *Checkpoint       `json:"checkpoint,omitempty"`
+	Cause      Cause             `json:"cause,omitempty"` // of a failed stage
 	Started    int64             `json:"started_ms"`
 	Ended      int64             `json:"ended_ms"`
+	Meta
+}
+
+// Kept is the result of a stage that ended well: a stage of the same Key is not
+// run again.
+type Kept struct {
+	Key     string            `json:"key"`
+	Job     string            `json:"job"`
+	Stage   string            `json:"stage"`
+	Outputs map[string]string `json:"outputs"`
+	Result  json.RawMessage   `json:"result,omitempty"`
+	Meta
+}
+
+// Head is the newest result of a line of stages.
+type Head struct {
+	Line    string            `json:"line"`
+	Bare    string            `json:"bare"`   // key of its stage without "^" inputs
+	Inputs  map[string]string `json:"inputs"` // as resolved
+	Plan    string            `json:"plan,omitempty"`
+	Outputs map[string]string `json:"outputs"`
+	Job     string            `json:"job"`
+	Stage   string            `json:"stage"`
 	Meta
 }
 
@@ -72,10 +105,11 @@ type Task struct {
 	Node     string    `json:"node"`
 	Token    uint64    `json:"token"` // Raft index of the assignment; the fencing token
 	Granted  Resources `json:"granted"`
-	Attempt  int       `json:"attempt"`       // assignments so far
-	Failures int       `json:"failures"`      // own failures so far
-	Pause    int64     `json:"not_before_ms"` // back-off: not placed before this leader time
-	Error    string    `json:"error"`         // the last own failure
+	Attempt  int       `json:"attempt"`         // assignments so far
+	Failures int       `json:"failures"`        // own failures so far
+	Pause    int64     `json:"not_before_ms"`   // back-off: not placed before this leader time
+	Error    string    `json:"error"`           // the last own failure
+	Cause    Cause     `json:"cause,omitempty"` // of it
 	Meta
 }
 
@@ -148,5 +182,18 @@ type Dataset struct {
 	Skills   int64  `json:"skills"`
 	Mask     string `json:"mask"` // fingerprint of the mask key
 	Created  int64  `json:"created_ms"`
+	Meta
+}
+
+// FeatureSet is a set of feature tables in the lake.
+type FeatureSet struct {
+	ID       string `json:"id"`       // content hash of its manifest
+	Name     string `json:"name"`     // of the pipeline that made it
+	Dataset  string `json:"dataset"`  // that it was made of
+	Cut      int64  `json:"cut"`      // microseconds: events at or after it are not seen; 0: all are
+	Students int64  `json:"students"` // rows of the tables
+	Items    int64  `json:"items"`
+	Created  int64  `json:"created_ms"`
+	Job      string `json:"job"` // that made it last
 	Meta
 }

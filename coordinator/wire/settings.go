@@ -50,8 +50,8 @@ type ImportSettings struct {
 }
 
 // ShardSettings are of the stage dataset → shards.
-// Inputs: "dataset"; where Inputs are used, "folds" and "features" (both
-// optional). Outputs: "shards" (shard-set manifest).
+// Inputs: "dataset"; where Inputs are used, "folds" (optional).
+// Outputs: "shards" (shard-set manifest).
 type ShardSettings struct {
 	MultiSkill string   `json:"multi_skill"` // combine | repeat | first
 	Shards     int      `json:"shards"`
@@ -94,8 +94,10 @@ type ExtractSettings struct {
 // Outputs: "dataset" (without what is quarantined), "quarantine", "report"
 // (JSON), "profile".
 type ValidateSettings struct {
-	Name string       `json:"name"` // of the pipeline, whose last accepted dataset is the reference
-	Spec ValidateSpec `json:"spec"`
+	Name    string       `json:"name"` // of the pipeline, whose last accepted dataset is the reference
+	Spec    ValidateSpec `json:"spec"`
+	Columns Columns      `json:"columns"`      // which values are mapped
+	To      int64        `json:"to,omitempty"` // events at or after it are left out, microseconds; 0: none
 }
 
 // FeaturesSettings are of the stage dataset → feature tables. Inputs: "dataset",

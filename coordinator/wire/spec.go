@@ -6,6 +6,7 @@ type Spec struct {
 	Name     string `yaml:"name" json:"name"`
 	Kind     string `yaml:"kind" json:"kind"` // train | import | graph | pipeline
 	Priority int    `yaml:"priority" json:"priority,omitempty"`
+	Fresh    bool   `yaml:"fresh,omitempty" json:"fresh,omitempty"` // run all, and extract all, though nothing has changed
 	// Schedule, of kind pipeline: a cron line alone, or a section.
 	Schedule ScheduleSpec `yaml:"schedule,omitempty" json:"schedule"`
 	Source   SourceSpec   `yaml:"source,omitempty" json:"source"` // of kind pipeline, where data.events names no file

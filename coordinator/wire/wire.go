@@ -47,6 +47,18 @@ const (
 	StageExec     StageKind = "exec"
 )
 
+// StageVersion is of what a stage of a kind does; 0: its results are not kept.
+// Raise it when the same inputs come to other bytes: earlier results are then
+// not taken any more (a golden test notices).
+func StageVersion(k StageKind) int {
+	switch k {
+	case StageExtract, StageValidate, StageFeatures, StageShard, StageTrain, StageTest, StageExec:
+		return 1
+	case StageImport, StageNoop, StageIdle:
+	}
+	return 0
+}
+
 // Cause says why a task ended without a result; it decides whose retries the
 // loss uses up. Only CauseTask counts against the stage's retries.
 type Cause string
@@ -60,6 +72,7 @@ const (
 	CauseLease   Cause = "lease"   // the worker's lease ran out
 	CauseNode    Cause = "node"    // the worker left or died
 	CauseDrain   Cause = "drain"   // the worker gave the task back
+	CauseGate    Cause = "gate"    // the data or the model is not good enough, no retry can help
 	CauseStopped Cause = "stopped" // a person stopped the job
 )
 

@@ -84,17 +84,26 @@ func ReadEvents(ctx context.Context, b Blobs, id string, visit func(dataplane.Ev
 	if err != nil {
 		return err
 	}
-	for k, p := range m.Parts {
-		if p.Hash == "" {
-			continue
+	for k := range m.Parts {
+		if err := m.ReadPart(ctx, b, k, visit); err != nil {
+			return fmt.Errorf("dataset %s, %w", id, err)
 		}
-		data, err := Read(ctx, b, p.Hash)
-		if err != nil {
-			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
-		}
-		if err := decodeParquet(ctx, data, p.Events, visit); err != nil {
-			return fmt.Errorf("dataset %s, part %d: %w", id, k, err)
-		}
+	}
+	return nil
+}
+
+// ReadPart visits the events of part k in canonical order.
+func (m *Manifest) ReadPart(ctx context.Context, b Blobs, k int, visit func(dataplane.Event) error) error {
+	if k >= len(m.Parts) || m.Parts[k].Hash == "" {
+		return nil
+	}
+	p := m.Parts[k]
+	data, err := Read(ctx, b, p.Hash)
+	if err != nil {
+		return fmt.Errorf("part %d: %w", k, err)
+	}
+	if err := decodeParquet(ctx, data, p.Events, visit); err != nil {
+		return fmt.Errorf("part %d: %w", k, err)
 	}
 	return nil
 }
@@ -137,10 +146,15 @@ func encodeParquet(rows []dataplane.Event, timed bool) ([]byte, error) {
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
+	return writeParquet(rec)
+}
+
+// writeParquet makes a file of one record. What it is written with is pinned.
+func writeParquet(rec arrow.Record) ([]byte, error) {
 	var out bytes.Buffer
 	props := parquet.NewWriterProperties(
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"))
-	w, err := pqarrow.NewFileWriter(schema, &out, props, pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(rec.Schema(), &out, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, fmt.Errorf("open Parquet writer: %w", err)
 	}
@@ -153,8 +167,17 @@ func encodeParquet(rows []dataplane.Event, timed bool) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decodeParquet visits the rows of a file that must hold as many as its manifest says.
-func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(dataplane.Event) error) (err error) {
+// decodeParquet visits the events of a file that must hold as many as its manifest says.
+func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(dataplane.Event) error) error {
+	known := func(s *arrow.Schema) bool {
+		return sameFields(s, eventSchema(false)) || sameFields(s, eventSchema(true))
+	}
+	return readParquet(ctx, data, rows, known, func(rec arrow.Record) error { return visitRecord(rec, visit) })
+}
+
+// readParquet visits the records of a file of known columns, with as many rows
+// as its manifest says.
+func readParquet(ctx context.Context, data []byte, rows int64, known func(*arrow.Schema) bool, visit func(arrow.Record) error) (err error) {
 	defer func() { // the library panics on some malformed files
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: Parquet: %v", ErrCorrupt, p)
@@ -177,11 +200,11 @@ func decodeParquet(ctx context.Context, data []byte, rows int64, visit func(data
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
 	defer batches.Release()
-	if s := batches.Schema(); !sameFields(s, eventSchema(false)) && !sameFields(s, eventSchema(true)) {
+	if !known(batches.Schema()) {
 		return fmt.Errorf("%w: columns %v", ErrCorrupt, batches.Schema())
 	}
 	for batches.Next() {
-		if err := visitRecord(batches.Record(), visit); err != nil {
+		if err := visit(batches.Record()); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ type Options struct {
 
 // DefaultOptions did best on real logs.
 func DefaultOptions() Options {
-	return Options{Fit: Proportion, Levels: 8, Pull: 10, Folds: 5, Paces: 8}
+	return Options{Fit: Proportion, Levels: 8, Pull: 10, Folds: 5, Paces: 4}
 }
 
 // MissingError says that answers lack what an input is made of.

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -25,13 +26,15 @@ func (m *Mapping) Level(skill int32, item string) uint8 {
 	return level(m.in.Levels, pulled(m.items[item], m.in.Means[skill], m.in.Pull))
 }
 
-// pulled is how much harder than mean an item is, after pull more answers at it.
+// pulled is how much harder than mean an item is, after pull more answers at it,
+// in whole grains: the rounding of a mean tells no items apart.
 func pulled(d dataplane.Difficulty, mean, pull float64) float64 {
+	const grain = 1.0 / 1024
 	n := float64(d.Answers)
 	if n == 0 {
 		return 0
 	}
-	return float64(n*(d.Value-mean)) / (n + pull)
+	return float64(math.Floor(float64(n*(d.Value-mean))/((n+pull)*grain)+0.5) * grain)
 }
 
 // level is the number of bounds that v reaches.

@@ -19,6 +19,10 @@ type Env struct {
 	Blobs    lake.Blobs
 	Stream   *stream.Conn        // nil: shards stay in the lake
 	Progress func(wire.Progress) // never blocks
+	// Commit commits what the task will read, under its token, and answers the
+	// plan that holds: an earlier attempt's may be there. Reused: the coordinator
+	// knows its result, and has ended the stage.
+	Commit func(ctx context.Context, plan string) (holds string, reused bool, err error)
 	Logger   *slog.Logger
 }
 
@@ -29,14 +33,20 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 	switch a.Stage.Kind {
 	case wire.StageImport:
 		return runImport(ctx, env, a.Stage)
+	case wire.StageExtract:
+		return runExtract(ctx, env, a)
+	case wire.StageValidate:
+		return runValidate(ctx, env, a.Stage)
 	case wire.StageShard:
 		return runShard(ctx, env, a.Stage)
+	case wire.StageFeatures:
+		return runFeatures(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest:
+	case wire.StageTrain, wire.StageTest, wire.StageExec:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }

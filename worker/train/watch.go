@@ -10,6 +10,9 @@ import (
 // reportEvery is the least time between two reports of progress.
 const reportEvery = 200 * time.Millisecond
 
+// FirstStep is logged when a member's first step of a run is done.
+const FirstStep = "first step done"
+
 // watcher tells the coordinator how a training goes, and hands states to the
 // saver. Only it reads the clock, and nothing that it knows goes back into the
 // training.
@@ -51,6 +54,9 @@ func (w *watcher) rate(upTo time.Time) float64 {
 
 // StepDone reports now and then.
 func (w *watcher) StepDone(r dkt.StepReport) {
+	if w.answers == 0 {
+		w.env.Logger.Info(FirstStep, "epoch", r.Epoch, "step", r.Step)
+	}
 	w.answers += r.Answers
 	w.recent += r.Answers
 	w.steps = r.Steps

@@ -1,0 +1,124 @@
+package schedule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+
+	"cohort/coordinator/wire"
+)
+
+// expandPipeline makes the chain extract → validate → features, shard → train →
+// evaluate, and what the file adds to it. Features are made beside the training.
+func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
+	b := builder{}
+	b.addTo(extractStage(&b, spec, run))
+	b.addTo(validateStage(&b, spec, run), "extract")
+	split, inputs := splitOf(spec, "extract")
+	b.addTo(featuresStage(&b, spec, run, split), "validate")
+	data := map[string]string{dataset: "validate/" + dataset}
+	if from := inputs[folds]; from != "" {
+		data[folds] = from
+	}
+	b.addTo(shardStage(&b, spec, split, data), "validate")
+	b.addTo(trainStage(&b, spec, split, inputs), "shard")
+	b.addTo(testStage(&b, "evaluate", spec, split, inputs), "train")
+	for _, n := range spec.Stages {
+		b.stages = append(b.stages, graphStage(n))
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	for k := range b.stages {
+		s := &b.stages[k]
+		s.Version, s.Fresh = wire.StageVersion(s.Kind), spec.Fresh
+		if run.Backfill {
+			s.Line = ""
+		}
+	}
+	return inOrder(b.stages)
+}
+
+// addTo adds a stage that waits for those named.
+func (b *builder) addTo(s wire.Stage, after ...string) {
+	if s.After = after; after == nil {
+		s.After = []string{}
+	}
+	b.add(s)
+}
+
+// sourceRetries outlast an outage of about two minutes: back-off doubles to one.
+const sourceRetries = 7
+
+func extractStage(b *builder, spec wire.Spec, run Run) wire.Stage {
+	from := importStage(spec)
+	var in wire.ImportSettings
+	b.err = errors.Join(b.err, json.Unmarshal(from.Settings, &in))
+	s := wire.Stage{Name: "extract", Kind: wire.StageExtract, Inputs: from.Inputs}
+	set := wire.ExtractSettings{ImportSettings: in, Source: spec.Source}
+	if set.Source.To == wire.Run {
+		set.Source.To = "" // later events are read, and left out when the dataset is checked
+	}
+	s.Settings = b.settings(set)
+	if spec.Source.Kind == "" {
+		return s
+	}
+	delete(s.Inputs, events)
+	s.Retries = sourceRetries
+	sum := sha256.Sum256(s.Settings)
+	s.Line = "extract/" + spec.Name + "/" + hex.EncodeToString(sum[:8])
+	if !spec.Fresh && !run.Backfill {
+		s.Inputs["base"] = "~extraction"
+	}
+	return s
+}
+
+func validateStage(b *builder, spec wire.Spec, run Run) wire.Stage {
+	set := wire.ValidateSettings{Name: spec.Name, Spec: spec.Validate, Columns: spec.Data.Columns}
+	if run.Backfill || spec.Source.To == wire.Run {
+		set.To = run.At * 1000
+	}
+	s := wire.Stage{
+		Name: "validate", Kind: wire.StageValidate, Line: "validate/" + spec.Name,
+		Inputs: map[string]string{"extraction": "extract/extraction"}, Settings: b.settings(set),
+	}
+	if spec.Validate.Drift && !run.Backfill {
+		s.Inputs["reference"] = "^profile"
+	}
+	return s
+}
+
+func featuresStage(b *builder, spec wire.Spec, run Run, split wire.Split) wire.Stage {
+	set := wire.FeaturesSettings{Name: spec.Name, Spec: spec.Features, Split: split}
+	switch cut := spec.Features.Cut; {
+	case cut == wire.Run:
+		set.Cut = run.At * 1000
+	case cut != "":
+		t, err := wire.ParseBound(cut)
+		b.err = errors.Join(b.err, err)
+		set.Cut = t.UnixMicro()
+	}
+	s := wire.Stage{
+		Name: "features", Kind: wire.StageFeatures, Line: "features/" + spec.Name,
+		Inputs: map[string]string{dataset: "validate/" + dataset}, Settings: b.settings(set),
+	}
+	if !run.Backfill {
+		s.Inputs["base"] = "~features"
+	}
+	if spec.Split.File != "" {
+		s.Inputs[folds] = "extract/" + folds
+	}
+	return s
+}
+
+// splitOf is how students are split, and the inputs of stages that split them.
+func splitOf(spec wire.Spec, from string) (wire.Split, map[string]string) {
+	split := wire.Split{Column: spec.Split.Column, Test: spec.Split.Test, Valid: spec.Split.Valid, Seed: spec.Split.Seed}
+	inputs := map[string]string{shards: "shard/" + shards}
+	if spec.Split.File != "" {
+		split.File = folds
+		inputs[folds] = from + "/" + folds
+	}
+	return split, inputs
+}
