@@ -33,6 +33,7 @@ func (p *program) demoCommand() *cli.Command {
 		&cli.IntFlag{Name: "folds", Value: 5, Usage: "`N` folds of --split"},
 		&cli.IntFlag{Name: "epochs", Usage: "at most `N` epochs"},
 		&cli.IntFlag{Name: "shards", Value: 16, Usage: "`N` shards; moves no bit"},
+		&cli.StringFlag{Name: "inputs", Usage: "`NAMES` that the model takes beside skill and answer: difficulty, elapsed"},
 		&cli.UintFlag{Name: "seed", Value: 42, Usage: "`SEED` of the model"},
 		&cli.StringFlag{Name: "data-dir", Usage: "`FOLDER` to keep (default: one that is removed at the end)"},
 		logFlag("error"),
@@ -124,6 +125,7 @@ func demoSpec(c *cli.Context) (wire.Spec, error) {
 		s.Train.Epochs = c.Int("epochs")
 	}
 	s.Train.Kernels = c.String("kernels")
+	s.Model.Inputs = strings.FieldsFunc(c.String("inputs"), func(r rune) bool { return r == ',' })
 	checkedSpec, err := checked(s)
 	if err != nil {
 		return s, asUsage(err)

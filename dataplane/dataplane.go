@@ -21,4 +21,15 @@ type History struct {
 	Student string // masked
 	Skill   []int32
 	Correct []uint8 // 0 or 1
+
+	// What a model takes beside, see Inputs; nil where it does not.
+	Level []uint8 // of each item's difficulty
+	Pace  []uint8 // of each response time
+}
+
+// Answered is a history with what further inputs are made of.
+type Answered struct {
+	History
+	Item    []int32
+	Elapsed []int32 // milliseconds; 0 is unknown
 }

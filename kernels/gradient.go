@@ -12,14 +12,25 @@ type Gradient struct {
 	Rows  []int32 // of E, ascending
 	Asked []int32 // of Wout and Bout, ascending
 	Data  []float32
+	parts [2][]int32 // memory of Rows and Asked
 }
 
-// Reset makes room for the gradient of g, whose places it shares; the entries
-// are undefined.
+// Reset makes room for the gradient of g, whose places it shares, or the parts of
+// them; the entries are undefined.
 func (d *Gradient) Reset(g *Sums) {
-	d.Shape, d.Rows, d.Asked = g.Shape, g.Rows, g.Asked
+	d.Shape = g.Shape
+	d.Rows = d.keep(0, g.Rows, g.Shape.Kinds, g.Shape.EmbedParts)
+	d.Asked = d.keep(1, g.Asked, g.Shape.Levels, g.Shape.HeadParts)
 	n := d.lstmEnd() + len(d.Asked)*(d.Shape.Hidden+1)
 	d.Data = slices.Grow(d.Data[:0], n)[:n]
+}
+
+func (d *Gradient) keep(k int, ids []int32, more int, parts func(int32) (int32, int32)) []int32 {
+	if more == 0 {
+		return ids
+	}
+	d.parts[k] = PartsOf(ids, d.parts[k][:0], parts)
+	return d.parts[k]
 }
 
 func (d *Gradient) lstmAt() int { return len(d.Rows) * d.Shape.RowWidth() }
@@ -50,7 +61,7 @@ func (d *Gradient) Spans() iter.Seq2[int, []float32] {
 		_ = spans(d.E(), d.Rows, s.RowWidth(), 0, yield) &&
 			yield(s.layerAt(0), d.LSTM()) &&
 			spans(d.Wout(), d.Asked, s.Hidden, head, yield) &&
-			spans(d.Bout(), d.Asked, 1, head+s.Skills*s.Hidden, yield)
+			spans(d.Bout(), d.Asked, 1, head+s.HeadRows()*s.Hidden, yield)
 	}
 }
 

@@ -22,7 +22,7 @@ func (s Shape) bias(l int) int {
 }
 
 func (s Shape) layerAt(l int) int {
-	at := s.Rows() * s.RowWidth()
+	at := s.EmbedRows() * s.RowWidth()
 	for k := range l {
 		at += s.layerSize(k)
 	}
@@ -31,7 +31,7 @@ func (s Shape) layerAt(l int) int {
 
 // ParamCount is the length of Params.Data.
 func (s Shape) ParamCount() int {
-	return s.layerAt(s.Layers) + s.Skills*(s.Hidden+1)
+	return s.layerAt(s.Layers) + s.HeadRows()*(s.Hidden+1)
 }
 
 // NewParams returns zero weights of the shape.
@@ -39,8 +39,8 @@ func NewParams(s Shape) *Params {
 	return &Params{Shape: s, Data: make([]float32, s.ParamCount())}
 }
 
-// E is the embedding, [2Q][E]; of a direct model the table, [2Q][4H].
-func (p *Params) E() []float32 { return p.Data[:p.Shape.Rows()*p.Shape.RowWidth()] }
+// E is the embedding, [2Q + K][E]; of a direct model the table, [2Q + K][4H].
+func (p *Params) E() []float32 { return p.Data[:p.Shape.EmbedRows()*p.Shape.RowWidth()] }
 
 // Wx is layer l's input weights, [input][4H]; input is E for layer 0, else H.
 func (p *Params) Wx(l int) []float32 {
@@ -65,11 +65,11 @@ func (p *Params) LSTM() []float32 {
 	return p.Data[p.Shape.layerAt(0):p.Shape.layerAt(p.Shape.Layers)]
 }
 
-// Wout is the head's weights, [Q][H].
+// Wout is the head's weights, [Q + V][H].
 func (p *Params) Wout() []float32 {
 	at := p.Shape.layerAt(p.Shape.Layers)
-	return p.Data[at : at+p.Shape.Skills*p.Shape.Hidden]
+	return p.Data[at : at+p.Shape.HeadRows()*p.Shape.Hidden]
 }
 
-// Bout is the head's bias, [Q].
-func (p *Params) Bout() []float32 { return p.Data[len(p.Data)-p.Shape.Skills:] }
+// Bout is the head's bias, [Q + V].
+func (p *Params) Bout() []float32 { return p.Data[len(p.Data)-p.Shape.HeadRows():] }

@@ -27,7 +27,9 @@ func Normal(a, b uint32) float64 {
 // InitParams draws starting weights from PyTorch's distributions: E from
 // N(0, 1); all of an LSTM layer, of a direct table and of the head from
 // U(−1/√H, 1/√H), a layer's single bias as the sum of the two that PyTorch has.
-// The counter is (tensor, element), tensors numbered in the order of Params.
+// The counter is (tensor, element), tensors numbered in the order of Params. The
+// rows of kinds, from the third on, are a quarter of such draws at counter (0,
+// element, 1); those of the first two, and of levels, are zero.
 func InitParams(s Shape, seed uint32) *Params {
 	p := NewParams(s)
 	key := [2]uint32{seed, PurposeInit}
@@ -38,20 +40,24 @@ func InitParams(s Shape, seed uint32) *Params {
 		}
 		tensor++
 	}
+	own, kinds := p.E()[:2*s.Skills*s.RowWidth()], p.E()[2*s.Skills*s.RowWidth():]
 	bound := 1 / math.Sqrt(float64(s.Hidden))
 	uniform := func(w uint32) float64 { return float64(bound * (float64(2*Uniform(w)) - 1)) }
 	one := func(w [4]uint32) float64 { return uniform(w[0]) }
-	if s.Direct() {
-		fill(p.E(), one)
-	} else {
-		fill(p.E(), func(w [4]uint32) float64 { return Normal(w[0], w[1]) })
+	embed := one
+	if !s.Direct() {
+		embed = func(w [4]uint32) float64 { return Normal(w[0], w[1]) }
+	}
+	fill(own, embed)
+	for k := min(2*s.RowWidth(), len(kinds)); k < len(kinds); k++ {
+		kinds[k] = float32(0.25 * embed(Philox(key, [4]uint32{0, uint32(k), 1, 0})))
 	}
 	for l := range s.Layers {
 		fill(p.Wx(l), one)
 		fill(p.U(l), one)
 		fill(p.B(l), func(w [4]uint32) float64 { return uniform(w[0]) + uniform(w[1]) })
 	}
-	fill(p.Wout(), one)
-	fill(p.Bout(), one)
+	fill(p.Wout()[:s.Skills*s.Hidden], one)
+	fill(p.Bout()[:s.Skills], one)
 	return p
 }

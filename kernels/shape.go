@@ -7,16 +7,25 @@ const Gates = 4
 
 // Shape is a model's sizes.
 type Shape struct {
-	Skills int // Q; there are 2Q interactions: skill + Q·correct
+	Skills int // Q
 	Embed  int // E, length of an interaction's embedding; 0: direct, see Direct
 	Hidden int // H, units of each LSTM layer
 	Layers int // L ≥ 1
+
+	// Of a model that takes more than skill and correctness, see parts.go; both 0
+	// in a plain one.
+	Kinds  int `json:",omitempty"` // K, kinds of answers to a skill
+	Levels int `json:",omitempty"` // V, levels that a skill is asked at
 }
 
-// Check refuses shapes without a skill, a unit or a layer.
+// Check refuses shapes without a skill, a unit or a layer, or in which wrong
+// and right are not apart.
 func (s Shape) Check() error {
 	if s.Skills < 1 || s.Embed < 0 || s.Hidden < 1 || s.Layers < 1 {
 		return fmt.Errorf("model shape %+v has an empty part", s)
+	}
+	if s.Kinds < 0 || s.Kinds%2 != 0 || s.Levels < 0 {
+		return fmt.Errorf("model shape %+v: kinds of answers come in pairs, wrong and right, and no number is below 0", s)
 	}
 	return nil
 }
@@ -34,9 +43,6 @@ func (s Shape) RowWidth() int {
 	return s.Embed
 }
 
-// Rows is the number of interactions, 2Q.
-func (s Shape) Rows() int { return 2 * s.Skills }
-
 // Width is the number of gate pre-activations of a layer, 4H. Column
 // g·H + u is gate g of unit u.
 func (s Shape) Width() int { return Gates * s.Hidden }
@@ -49,8 +55,8 @@ type Params struct {
 }
 
 // Sequence is the unit of compute: one window of one student. In, Ask and
-// Right have the same length T ≥ 1: after interaction In[t], skill Ask[t] is
-// asked and answered right (1) or wrong (0).
+// Right have the same length T ≥ 1: after interaction In[t], Ask[t] is asked, a
+// skill, or skill + Q·level, and answered right (1) or wrong (0).
 type Sequence struct {
 	ID    uint32 // index in the canonical order of the training set; a dropout counter
 	In    []int32

@@ -9,7 +9,7 @@ import "slices"
 type Sums struct {
 	Shape Shape
 	Rows  []int32 // interactions with a row in T, ascending
-	Asked []int32 // skills with a row in Wout and Bout, ascending
+	Asked []int32 // of what is asked, with a row in Wout and Bout, ascending
 	Data  []int64
 	seen  []bool
 }
@@ -21,13 +21,14 @@ const (
 	CountLen
 )
 
-// NewSums returns zero sums with a place for every interaction and skill.
+// NewSums returns zero sums with a place for everything.
 func NewSums(s Shape) *Sums {
-	g := &Sums{Shape: s, Rows: make([]int32, s.Rows()), Asked: make([]int32, s.Skills)}
-	for k := range g.Rows {
-		g.Rows[k] = int32(k)
+	g := &Sums{Shape: s, Rows: make([]int32, s.Rows()), Asked: make([]int32, s.Asks())}
+	for _, ids := range [][]int32{g.Rows, g.Asked} {
+		for k := range ids {
+			ids[k] = int32(k)
+		}
 	}
-	copy(g.Asked, g.Rows)
 	g.Data = make([]int64, g.Len())
 	return g
 }
@@ -36,10 +37,10 @@ func NewSums(s Shape) *Sums {
 // and to nothing else. The sums are undefined until Gradients sets them.
 func (g *Sums) Place(seqs []Sequence) {
 	if g.seen == nil {
-		g.seen = make([]bool, g.Shape.Rows())
+		g.seen = make([]bool, max(g.Shape.Rows(), g.Shape.Asks()))
 	}
-	g.Rows = collect(g.Rows[:0], g.seen, seqs, func(s *Sequence) []int32 { return s.In })
-	g.Asked = collect(g.Asked[:0], g.seen[:g.Shape.Skills], seqs, func(s *Sequence) []int32 { return s.Ask })
+	g.Rows = collect(g.Rows[:0], g.seen[:g.Shape.Rows()], seqs, func(s *Sequence) []int32 { return s.In })
+	g.Asked = collect(g.Asked[:0], g.seen[:g.Shape.Asks()], seqs, func(s *Sequence) []int32 { return s.Ask })
 	g.Data = slices.Grow(g.Data[:0], g.Len())[:g.Len()]
 }
 
@@ -117,7 +118,7 @@ func (g *Sums) Counters() []int64 { return g.Data[len(g.Data)-CountLen:] }
 // add them up. A direct model has none.
 type Derived struct {
 	Shape Shape
-	Rows  int // of the step's Sums
+	Rows  int // of the step's Sums: interactions
 	Data  []int64
 }
 

@@ -62,11 +62,11 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 		b.add(importStage(spec))
 		data[dataset] = "import/" + dataset
 	}
-	b.add(wire.Stage{
-		Name: "shard", Kind: wire.StageShard, Inputs: map[string]string{dataset: data[dataset]},
-		Settings: b.settings(wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards}),
-	})
 	split, inputs := splitOf(spec, "import")
+	if from := inputs[folds]; from != "" {
+		data[folds] = from
+	}
+	b.add(shardStage(&b, spec, split, data))
 	b.add(trainStage(&b, spec, split, inputs))
 	b.add(testStage(&b, "test", spec, split, inputs))
 	return b.stages, b.err
@@ -93,6 +93,18 @@ func testStage(b *builder, name string, spec wire.Spec, split wire.Split, inputs
 func layoutFree(t wire.TrainSpec) wire.TrainSpec {
 	t.Workers = 0
 	return t
+}
+
+// shardStage takes of data the dataset alone, and where the model takes more than
+// skill and correctness who trains: that is fitted on them. Else one set of shards
+// serves every split.
+func shardStage(b *builder, spec wire.Spec, split wire.Split, data map[string]string) wire.Stage {
+	s := wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards, Inputs: spec.Model.Inputs}
+	inputs := map[string]string{dataset: data[dataset]}
+	if len(s.Inputs) > 0 {
+		s.Split, inputs = &split, data
+	}
+	return wire.Stage{Name: "shard", Kind: wire.StageShard, Inputs: inputs, Settings: b.settings(s)}
 }
 
 func importStage(spec wire.Spec) wire.Stage {

@@ -10,24 +10,18 @@ import (
 )
 
 // expandPipeline makes the chain extract → validate → features, shard → train →
-// evaluate, and what the file adds to it. Features are made beside the training
-// unless the model takes some of them.
+// evaluate, and what the file adds to it. Features are made beside the training.
 func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 	b := builder{}
 	b.addTo(extractStage(&b, spec, run))
 	b.addTo(validateStage(&b, spec, run), "extract")
 	split, inputs := splitOf(spec, "extract")
 	b.addTo(featuresStage(&b, spec, run, split), "validate")
-	shard := wire.Stage{
-		Name: "shard", Kind: wire.StageShard, Inputs: map[string]string{dataset: "validate/" + dataset},
-		Settings: b.settings(wire.ShardSettings{MultiSkill: spec.Data.MultiSkill, Shards: spec.Data.Shards, Inputs: spec.Model.Inputs}),
+	data := map[string]string{dataset: "validate/" + dataset}
+	if from := inputs[folds]; from != "" {
+		data[folds] = from
 	}
-	after := []string{"validate"}
-	if len(spec.Model.Inputs) > 0 {
-		shard.Inputs["features"] = "features/features"
-		after = []string{"features"}
-	}
-	b.addTo(shard, after...)
+	b.addTo(shardStage(&b, spec, split, data), "validate")
 	b.addTo(trainStage(&b, spec, split, inputs), "shard")
 	b.addTo(testStage(&b, "evaluate", spec, split, inputs), "train")
 	for _, n := range spec.Stages {

@@ -33,6 +33,7 @@ func (d *decoder) checkSpec(s *Spec) {
 		d.checkMask(s.Mask)
 		d.checkSplit(&s.Split, s.Data)
 		d.checkModel(&s.Model)
+		d.checkInputs(s)
 		d.checkTrain(&s.Train)
 		d.checkSums(s)
 		if len(s.Stages) > 0 {
@@ -205,6 +206,21 @@ func (d *decoder) checkModel(s *ModelSpec) {
 		d.oneOf(path, in, "difficulty", "elapsed")
 		if slices.Contains(s.Inputs[:k], in) {
 			d.at(path, "%s is given twice", in)
+		}
+	}
+}
+
+// checkInputs wants the columns that inputs are made of.
+func (d *decoder) checkInputs(s *Spec) {
+	if strings.HasPrefix(s.Data.Events, "dataset:") {
+		return // imported with columns of its own
+	}
+	c := s.Data.Columns
+	for input, column := range map[string]struct{ name, value string }{
+		"difficulty": {"item", c.Item}, "elapsed": {"elapsed", c.Elapsed},
+	} {
+		if column.value == "" && slices.Contains(s.Model.Inputs, input) {
+			d.at("model.inputs", "%s needs data.columns.%s", input, column.name)
 		}
 	}
 }

@@ -19,6 +19,7 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkMask(s.Mask)
 	d.checkSplit(&s.Split, s.Data)
 	d.checkModel(&s.Model)
+	d.checkInputs(s)
 	d.checkTrain(&s.Train)
 	d.checkSums(s)
 	d.checkValidate(s.Validate)
@@ -29,7 +30,7 @@ func (d *decoder) checkPipeline(s *Spec) {
 
 // only refuses the sections of other kinds.
 func (d *decoder) only(s *Spec) {
-	for path, set := range map[string]bool{"schedule": s.Schedule != ScheduleSpec{}, "source": s.Source.Kind != "" || d.has("source"), "model.inputs": len(s.Model.Inputs) > 0} {
+	for path, set := range map[string]bool{"schedule": s.Schedule != ScheduleSpec{}, "source": s.Source.Kind != "" || d.has("source")} {
 		if set && d.has(path) {
 			d.at(path, "is for kind pipeline, this job is of kind %s", s.Kind)
 		}

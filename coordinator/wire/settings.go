@@ -50,11 +50,13 @@ type ImportSettings struct {
 }
 
 // ShardSettings are of the stage dataset → shards.
-// Inputs: "dataset". Outputs: "shards" (shard-set manifest).
+// Inputs: "dataset"; where Inputs are used, "folds" (optional).
+// Outputs: "shards" (shard-set manifest).
 type ShardSettings struct {
 	MultiSkill string   `json:"multi_skill"` // combine | repeat | first
 	Shards     int      `json:"shards"`
-	Inputs     []string `json:"inputs,omitempty"` // of the model, beside skill and answer: from the input "features"
+	Inputs     []string `json:"inputs,omitempty"` // of the model, beside skill and answer
+	Split      *Split   `json:"split,omitempty"`  // where Inputs are used: they are fitted on its training students
 }
 
 // TrainSettings are of the stage shards → weights. Inputs: "shards", "folds" (optional).

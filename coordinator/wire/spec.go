@@ -56,7 +56,7 @@ type ModelSpec struct {
 	Layers  int     `yaml:"layers" json:"layers"`
 	Dropout float64 `yaml:"dropout" json:"dropout"`
 	// Inputs are taken beside skill and answer: difficulty (of the item), elapsed
-	// (response time). Of kind pipeline.
+	// (response time).
 	Inputs []string `yaml:"inputs,omitempty" json:"inputs,omitempty"`
 }
 

@@ -150,11 +150,11 @@ func TestDecodeRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	negative, err := encode([]dataplane.History{{Student: "a", Skill: []int32{-1}, Correct: []uint8{1}}})
+	negative, err := encode([]dataplane.History{{Student: "a", Skill: []int32{-1}, Correct: []uint8{1}}}, extras{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := encode([]dataplane.History{{Student: "a", Skill: []int32{1}, Correct: []uint8{2}}})
+	two, err := encode([]dataplane.History{{Student: "a", Skill: []int32{1}, Correct: []uint8{2}}}, extras{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,26 +55,31 @@ func firstLine(v any) string {
 }
 
 func rows(rec arrow.Record) ([]dataplane.History, error) {
-	student, ok0 := rec.Column(0).(*array.String)
-	skill, ok1 := rec.Column(1).(*array.List)
-	correct, ok2 := rec.Column(2).(*array.List)
-	if !ok0 || !ok1 || !ok2 || student.NullN()+skill.NullN()+correct.NullN() > 0 {
+	student, ok := rec.Column(0).(*array.String)
+	if !ok || student.NullN() > 0 {
 		return nil, fmt.Errorf("%w: columns", ErrFormat)
-	}
-	skills, right := skill.ListValues().(*array.Int32), correct.ListValues().(*array.Uint8)
-	if skills.NullN()+right.NullN() > 0 {
-		return nil, fmt.Errorf("%w: nulls", ErrFormat)
 	}
 	h := make([]dataplane.History, rec.NumRows())
 	for i := range h {
-		s0, s1 := skill.ValueOffsets(i)
-		c0, c1 := correct.ValueOffsets(i)
-		h[i] = dataplane.History{
-			Student: strings.Clone(student.Value(i)),
-			Skill:   slices.Clone(skills.Int32Values()[s0:s1]),
-			Correct: slices.Clone(right.Uint8Values()[c0:c1]),
+		h[i].Student = strings.Clone(student.Value(i))
+	}
+	for c, field := range rec.Schema().Fields()[1:] {
+		list, ok := rec.Column(1 + c).(*array.List)
+		if !ok || list.NullN()+list.ListValues().NullN() > 0 {
+			return nil, fmt.Errorf("%w: column %s", ErrFormat, field.Name)
 		}
-		if err := check(h[i]); err != nil {
+		for i := range h {
+			from, to := list.ValueOffsets(i)
+			if field.Name == "skill" {
+				h[i].Skill = slices.Clone(list.ListValues().(*array.Int32).Int32Values()[from:to])
+				continue
+			}
+			column := map[string]*[]uint8{"correct": &h[i].Correct, "level": &h[i].Level, "pace": &h[i].Pace}[field.Name]
+			*column = slices.Clone(list.ListValues().(*array.Uint8).Uint8Values()[from:to])
+		}
+	}
+	for _, v := range h {
+		if err := check(v); err != nil {
 			return nil, err
 		}
 	}
@@ -82,8 +87,11 @@ func rows(rec arrow.Record) ([]dataplane.History, error) {
 }
 
 func check(h dataplane.History) error {
-	if len(h.Skill) != len(h.Correct) {
-		return fmt.Errorf("%w: %d skills, %d answers", ErrFormat, len(h.Skill), len(h.Correct))
+	e := extrasOf(h)
+	for _, column := range append(e.of(&h), &h.Correct) {
+		if len(*column) != len(h.Skill) {
+			return fmt.Errorf("%w: %d skills, %d answers", ErrFormat, len(h.Skill), len(*column))
+		}
 	}
 	for i, s := range h.Skill {
 		if s < 0 || h.Correct[i] > 1 {

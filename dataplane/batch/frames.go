@@ -26,17 +26,19 @@ const (
 	framePrefix = 8
 )
 
-// newFrames refuses a message whose schema is not, byte for byte, schema's.
+// newFrames refuses a message whose schema is not, byte for byte, one of ours.
 func newFrames(message []byte) (*frames, error) {
-	var want bytes.Buffer
-	if err := ipc.NewWriter(&want, ipc.WithSchema(schema())).Close(); err != nil {
-		return nil, fmt.Errorf("encode schema: %w", err)
+	for _, e := range []extras{{}, {level: true}, {pace: true}, {level: true, pace: true}} {
+		var want bytes.Buffer
+		if err := ipc.NewWriter(&want, ipc.WithSchema(schema(e))).Close(); err != nil {
+			return nil, fmt.Errorf("encode schema: %w", err)
+		}
+		first := want.Bytes()[:want.Len()-framePrefix] // without the end mark
+		if bytes.HasPrefix(message, first) {
+			return &frames{rest: message}, nil
+		}
 	}
-	first := want.Bytes()[:want.Len()-framePrefix] // without the end mark
-	if !bytes.HasPrefix(message, first) {
-		return nil, fmt.Errorf("%w: another schema", ErrFormat)
-	}
-	return &frames{rest: message}, nil
+	return nil, fmt.Errorf("%w: another schema", ErrFormat)
 }
 
 // Message answers the next frame, io.EOF at the end mark.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"cohort/dataplane"
 	"cohort/dataplane/batch"
@@ -22,6 +19,8 @@ type ShardSet struct {
 	Students   int64       `json:"students"`
 	Answers    int64       `json:"answers"`
 	Shards     []ShardInfo `json:"shards"`
+
+	Inputs *dataplane.Inputs `json:"inputs,omitempty"` // nil: answers carry nothing further
 }
 
 // ShardInfo is one shard: the blob is its messages one after another.
@@ -45,31 +44,32 @@ const (
 	First   = "first"   // one answer, under the first row's skill
 )
 
-// raw is a dataset's histories before skills have their ids: those are numbers
-// of names.
-type raw struct {
-	skills   names
-	students map[string]*dataplane.History
-}
-
 // WriteShards turns a dataset into shards: rows merged by multiSkill, students
 // in order, shard = hash(student) mod shards.
 func WriteShards(ctx context.Context, b Blobs, dataset, multiSkill string, shards int) (s *ShardSet, id string, err error) {
+	a, err := ReadAnswers(ctx, b, dataset, multiSkill)
+	if err != nil {
+		return nil, "", err
+	}
+	return WriteAnswers(ctx, b, a, shards, nil)
+}
+
+// WriteAnswers stores answers as shards. in is how they carry further inputs,
+// nil where they carry none.
+func WriteAnswers(ctx context.Context, b Blobs, a *Answers, shards int, in *dataplane.Inputs) (s *ShardSet, id string, err error) {
 	if shards < 1 || shards > dataplane.MaxShards {
 		return nil, "", fmt.Errorf("%d shards, want 1 to %d", shards, dataplane.MaxShards)
 	}
-	m, err := ReadManifest(ctx, b, dataset)
-	if err != nil {
-		return nil, "", err
+	s = &ShardSet{
+		Version: manifestVersion, Dataset: a.Dataset, Mask: a.Mask, MultiSkill: a.MultiSkill,
+		Skills: a.Skills, Students: int64(len(a.Students)), Inputs: in,
 	}
-	r, err := histories(ctx, b, dataset, multiSkill)
-	if err != nil {
-		return nil, "", err
+	parts := make([][]dataplane.History, shards)
+	for _, h := range a.Students {
+		k := dataplane.StudentShard(h.Student, shards)
+		parts[k] = append(parts[k], h.History)
 	}
-	s = &ShardSet{Version: manifestVersion, Dataset: dataset, Mask: m.Mask, MultiSkill: multiSkill, Students: int64(len(r.students))}
-	s.Skills = slices.Clone(r.skills.texts)
-	slices.SortFunc(s.Skills, dataplane.Shortlex)
-	for _, part := range r.deal(s.Skills, shards) {
+	for _, part := range parts {
 		info, err := writeShard(ctx, b, part)
 		if err != nil {
 			return nil, "", err
@@ -79,24 +79,6 @@ func WriteShards(ctx context.Context, b Blobs, dataset, multiSkill string, shard
 	}
 	id, err = writeJSON(ctx, b, s)
 	return s, id, err
-}
-
-// deal gives skills their ids and students their shard, in order of student.
-func (r *raw) deal(skills []string, shards int) [][]dataplane.History {
-	ids := make([]int32, len(skills))
-	for k, name := range skills {
-		ids[r.skills.numbers[name]] = int32(k)
-	}
-	parts := make([][]dataplane.History, shards)
-	for _, student := range slices.Sorted(maps.Keys(r.students)) {
-		h := *r.students[student]
-		for k, n := range h.Skill {
-			h.Skill[k] = ids[n]
-		}
-		k := dataplane.StudentShard(student, shards)
-		parts[k] = append(parts[k], h)
-	}
-	return parts
 }
 
 func writeShard(ctx context.Context, b Blobs, part []dataplane.History) (ShardInfo, error) {
@@ -130,68 +112,6 @@ func (s ShardInfo) Cut(all []byte) ([][]byte, error) {
 		messages, all = append(messages, all[:m.Bytes]), all[m.Bytes:]
 	}
 	return messages, nil
-}
-
-// histories merges a dataset's rows into answers, student by student.
-func histories(ctx context.Context, b Blobs, dataset, multiSkill string) (*raw, error) {
-	if multiSkill != Combine && multiSkill != Repeat && multiSkill != First {
-		return nil, fmt.Errorf("multi_skill %q is unknown, want combine, repeat or first", multiSkill)
-	}
-	all := &raw{students: map[string]*dataplane.History{}}
-	var run []dataplane.Event // rows of one answer
-	end := func() {
-		if len(run) > 0 {
-			all.add(run[0].Student, mergeSkills(run, multiSkill), run[0].Correct)
-		}
-		run = run[:0]
-	}
-	err := ReadEvents(ctx, b, dataset, func(e dataplane.Event) error {
-		if multiSkill == Repeat || !sameAnswer(run, e) {
-			end()
-		}
-		run = append(run, e)
-		return nil
-	})
-	end()
-	return all, err
-}
-
-func (r *raw) add(student, skill string, correct bool) {
-	h := r.students[student]
-	if h == nil {
-		h = &dataplane.History{Student: strings.Clone(student)} // not a piece of a batch
-		r.students[h.Student] = h
-	}
-	right := uint8(0)
-	if correct {
-		right = 1
-	}
-	h.Skill, h.Correct = append(h.Skill, int32(r.skills.number(skill))), append(h.Correct, right)
-}
-
-// sameAnswer reports whether e is one more skill of the answer in run: the same
-// student, item and answer, and a skill that the run has not. Without an item
-// column nothing says that two rows are one answer.
-func sameAnswer(run []dataplane.Event, e dataplane.Event) bool {
-	if len(run) == 0 || e.Item == "" {
-		return false
-	}
-	first := run[0]
-	if first.Student != e.Student || first.Item != e.Item || first.Correct != e.Correct {
-		return false
-	}
-	return !slices.ContainsFunc(run, func(r dataplane.Event) bool { return r.Skill == e.Skill })
-}
-
-func mergeSkills(run []dataplane.Event, multiSkill string) string {
-	if multiSkill == First || len(run) == 1 {
-		return run[0].Skill
-	}
-	set := map[string]bool{}
-	for _, e := range run {
-		set[e.Skill] = true
-	}
-	return strings.Join(sorted(set), "+")
 }
 
 // ReadShardSet reads a shard set's manifest.

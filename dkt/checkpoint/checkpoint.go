@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"cohort/dataplane"
 	"cohort/dkt"
 	"cohort/kernels"
 )
@@ -15,7 +16,7 @@ const version = "1"
 
 // names lists a model's tensors with their shapes, in the order of Params.
 func names(s kernels.Shape) []tensor {
-	all := []tensor{{name: "E", shape: []int{s.Rows(), s.RowWidth()}}}
+	all := []tensor{{name: "E", shape: []int{s.EmbedRows(), s.RowWidth()}}}
 	for l := range s.Layers {
 		in := s.Hidden
 		if l == 0 {
@@ -30,7 +31,7 @@ func names(s kernels.Shape) []tensor {
 			tensor{name: fmt.Sprintf("lstm.%d.Wx", l), shape: []int{in, s.Width()}}, u,
 			tensor{name: fmt.Sprintf("lstm.%d.B", l), shape: []int{s.Width()}})
 	}
-	return append(all, tensor{name: "Wout", shape: []int{s.Skills, s.Hidden}}, tensor{name: "Bout", shape: []int{s.Skills}})
+	return append(all, tensor{name: "Wout", shape: []int{s.HeadRows(), s.Hidden}}, tensor{name: "Bout", shape: []int{s.HeadRows()}})
 }
 
 // split names the parts of a flat vector of parameters.
@@ -66,7 +67,7 @@ func join(prefix string, s kernels.Shape, c *contents) ([]float32, error) {
 
 // checkShape refuses shapes that no file of ours holds, before memory is spent.
 func checkShape(s kernels.Shape) error {
-	if s.Check() != nil || max(s.Skills, s.Embed, s.Hidden, s.Layers) > 1<<20 {
+	if s.Check() != nil || max(s.Skills, s.Embed, s.Hidden, s.Layers) > 1<<20 || max(s.Kinds, s.Levels) > 1<<10 {
 		return fmt.Errorf("%w: shape %+v", ErrCorrupt, s)
 	}
 	return nil
@@ -139,11 +140,14 @@ type Model struct {
 	Shape  kernels.Shape `json:"shape"`
 	Skills []string      `json:"skills"` // vocabulary: skill names by id
 	Hash   string        `json:"weights_sha256"`
+
+	Inputs *dataplane.Inputs `json:"inputs,omitempty"` // how answers are read; nil: a plain model
 }
 
-// Weights is a model as a file, without the state of its training.
-func Weights(p *kernels.Params, skills []string) (*File, error) {
-	text, err := json.Marshal(Model{p.Shape, skills, kernels.HashWeights(p)})
+// Weights is a model as a file, without the state of its training. in is nil for
+// a plain model.
+func Weights(p *kernels.Params, skills []string, in *dataplane.Inputs) (*File, error) {
+	text, err := json.Marshal(Model{p.Shape, skills, kernels.HashWeights(p), in})
 	if err != nil {
 		return nil, fmt.Errorf("encode model: %w", err)
 	}

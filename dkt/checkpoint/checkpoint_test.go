@@ -55,7 +55,7 @@ func TestAStateComesBackToTheLastBit(t *testing.T) {
 
 func TestWeightsComeBackWithTheirVocabulary(t *testing.T) {
 	p := kernels.InitParams(kernels.Shape{Skills: 2, Embed: 3, Hidden: 5, Layers: 1}, 1)
-	f := file(t)(Weights(p, []string{"add", "carry"}))
+	f := file(t)(Weights(p, []string{"add", "carry"}, nil))
 	got, m, err := ReadWeights(f)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestWeightsComeBackWithTheirVocabulary(t *testing.T) {
 	if d := cmp.Diff(p, got); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Model{p.Shape, []string{"add", "carry"}, kernels.HashWeights(p)}, m); d != "" {
+	if d := cmp.Diff(Model{p.Shape, []string{"add", "carry"}, kernels.HashWeights(p), nil}, m); d != "" {
 		t.Error(d)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -94,7 +94,7 @@ func TestEveryTornOrAlteredFileIsRefused(t *testing.T) {
 // A large state takes many windows; odd lengths and seeks cross them anywhere.
 func TestAFileReadsTheSameFromAnywhere(t *testing.T) {
 	p := kernels.InitParams(kernels.Shape{Skills: 300, Embed: 50, Hidden: 20, Layers: 2}, 3)
-	f := file(t)(Weights(p, nil))
+	f := file(t)(Weights(p, nil, nil))
 	whole := bytesOf(t, f)
 	size := int64(len(whole))
 	if end, err := f.Seek(0, io.SeekEnd); err != nil || end != size || size < 2*window {
@@ -155,7 +155,7 @@ func bytesOf(t testing.TB, f *File) []byte {
 
 func FuzzRead(f *testing.F) {
 	f.Add(bytesOf(f, file(f)(State(state()))))
-	f.Add(bytesOf(f, file(f)(Weights(kernels.InitParams(kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1}, 1), nil))))
+	f.Add(bytesOf(f, file(f)(Weights(kernels.InitParams(kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1}, 1), nil, nil))))
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 0, 0, '{', '}'})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if st, err := ReadState(bytes.NewReader(data)); err == nil && len(st.Params.Data) != st.Params.Shape.ParamCount() {

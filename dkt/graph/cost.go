@@ -61,7 +61,7 @@ func (m *model) cost(s kernels.Sequence, mask Mask) (*gorgonia.Node, error) {
 	state := m.start()
 	var total *gorgonia.Node
 	for t := range s.In {
-		x := b.mul(m.pick(fmt.Sprintf("x%d", t), m.p.Shape.Rows(), int(s.In[t])), m.embed.node)
+		x := b.mul(m.pickSum(fmt.Sprintf("x%d", t), m.p.Shape.EmbedRows(), s.In[t], m.p.Shape.EmbedParts), m.embed.node)
 		for l := range m.layers {
 			state[l] = m.step(b, l, x, state[l])
 			x = b.had(state[l].h, m.mask(s, mask, l, t))
@@ -112,8 +112,7 @@ func (m *model) step(b *build, l int, x *gorgonia.Node, before cell) cell {
 
 // loss is log(1 + exp(z)) − z·y of the asked skill's logit, shape [1][1].
 func (m *model) loss(b *build, s kernels.Sequence, t int, hd *gorgonia.Node) *gorgonia.Node {
-	q := m.p.Shape.Skills
-	asked := m.pick(fmt.Sprintf("q%d", t), q, int(s.Ask[t]))
+	asked := m.pickSum(fmt.Sprintf("q%d", t), m.p.Shape.HeadRows(), s.Ask[t], m.p.Shape.HeadParts)
 	row := b.mul(asked, m.head.node)
 	z := b.add(b.mul(hd, b.apply(transpose, row)), b.mul(asked, m.offset.node))
 	sign := m.matrix(fmt.Sprintf("y%d", t), 1, 1, []float64{-float64(s.Right[t])})
@@ -122,10 +121,15 @@ func (m *model) loss(b *build, s kernels.Sequence, t int, hd *gorgonia.Node) *go
 
 func transpose(n *gorgonia.Node) (*gorgonia.Node, error) { return gorgonia.Transpose(n) }
 
-// pick is a row of n with a one at k.
-func (m *model) pick(name string, n, k int) *gorgonia.Node {
+// pickSum is a row of n with ones at the parts of an id: its product with a matrix
+// is the sum of their rows.
+func (m *model) pickSum(name string, n int, id int32, parts func(int32) (own, more int32)) *gorgonia.Node {
 	data := make([]float64, n)
-	data[k] = 1
+	own, more := parts(id)
+	data[own] = 1
+	if more >= 0 {
+		data[more] = 1
+	}
 	return m.matrix(name, 1, n, data)
 }
 

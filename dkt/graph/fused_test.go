@@ -18,6 +18,7 @@ func TestFusedGradientsAreTheDerivative(t *testing.T) {
 		s := kernels.Shape{
 			Skills: rapid.IntRange(1, 4).Draw(t, "skills"), Embed: rapid.IntRange(1, 5).Draw(t, "embed"),
 			Hidden: rapid.IntRange(1, 6).Draw(t, "hidden"), Layers: rapid.IntRange(1, 3).Draw(t, "layers"),
+			Kinds: 2 * rapid.IntRange(0, 4).Draw(t, "pairs"), Levels: rapid.IntRange(0, 4).Draw(t, "levels"),
 		}
 		seed := rapid.Uint32().Draw(t, "seed")
 		drop := kernels.Dropout{Seed: seed, Epoch: 3, Rate: rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "dropout")}
@@ -45,7 +46,7 @@ func randomSequences(r *rand.Rand, s kernels.Shape) []kernels.Sequence {
 		q := kernels.Sequence{ID: uint32(id)}
 		for range 1 + r.IntN(4) {
 			q.In = append(q.In, int32(r.IntN(s.Rows())))
-			q.Ask = append(q.Ask, int32(r.IntN(s.Skills)))
+			q.Ask = append(q.Ask, int32(r.IntN(s.Asks())))
 			q.Right = append(q.Right, uint8(r.IntN(2)))
 		}
 		seqs = append(seqs, q)

@@ -100,8 +100,8 @@ func newModel(p *kernels.Params) (*model, error) {
 	take := func(name string, rows, cols, offset, stride int) weight {
 		return m.leaf(name, weight{rows: rows, cols: cols, at: at + offset, stride: stride})
 	}
-	m.embed = take("E", s.Rows(), s.Embed, 0, s.Embed)
-	at += s.Rows() * s.Embed
+	m.embed = take("E", s.EmbedRows(), s.Embed, 0, s.Embed)
+	at += s.EmbedRows() * s.Embed
 	for l := range s.Layers {
 		in := s.Hidden
 		if l == 0 {
@@ -117,8 +117,8 @@ func newModel(p *kernels.Params) (*model, error) {
 		m.layers = append(m.layers, made)
 		at += (in + s.Hidden + 1) * width
 	}
-	m.head = take("Wout", s.Skills, s.Hidden, 0, s.Hidden)
-	m.offset = take("Bout", s.Skills, 1, s.Skills*s.Hidden, 1)
+	m.head = take("Wout", s.HeadRows(), s.Hidden, 0, s.Hidden)
+	m.offset = take("Bout", s.HeadRows(), 1, s.HeadRows()*s.Hidden, 1)
 	return m, nil
 }
 

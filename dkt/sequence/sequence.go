@@ -29,6 +29,11 @@ type key struct {
 // Build cuts each history into windows of at most window answers and drops
 // windows of fewer than two: the first answer of a window is not predicted.
 func Build(histories []dataplane.History, window, skills int) (*Set, error) {
+	return BuildOf(histories, window, kernels.Vocabulary{Skills: skills})
+}
+
+// BuildOf is Build for a model that may take more than skill and correctness.
+func BuildOf(histories []dataplane.History, window int, v kernels.Vocabulary) (*Set, error) {
 	if window < 2 {
 		return nil, fmt.Errorf("window is %d answers, want at least 2", window)
 	}
@@ -36,37 +41,80 @@ func Build(histories []dataplane.History, window, skills int) (*Set, error) {
 	slices.SortFunc(sorted, func(a, b dataplane.History) int { return cmp.Compare(a.Student, b.Student) })
 	s := &Set{}
 	for _, h := range sorted {
-		if err := s.cut(h, window, skills); err != nil {
+		if err := check(h, v); err != nil {
 			return nil, err
 		}
+		s.cut(h, window, v)
 	}
 	return s, nil
 }
 
-func (s *Set) cut(h dataplane.History, window, skills int) error {
+// check holds a history against the vocabulary.
+func check(h dataplane.History, v kernels.Vocabulary) error {
 	if len(h.Skill) != len(h.Correct) {
 		return fmt.Errorf("student %s has %d skills and %d answers", h.Student, len(h.Skill), len(h.Correct))
 	}
-	hash := StudentHash(h.Student)
-	for at, w := 0, uint32(0); at < len(h.Skill); at, w = at+window, w+1 {
-		end := min(at+window, len(h.Skill))
-		if end-at < 2 {
-			break
+	for _, skill := range h.Skill {
+		if skill < 0 || int(skill) >= v.Skills {
+			return fmt.Errorf("student %s: skill %d of %d", h.Student, skill, v.Skills)
 		}
-		q := kernels.Sequence{ID: uint32(len(s.Seqs)), Ask: h.Skill[at+1 : end], Right: h.Correct[at+1 : end]}
-		q.In = make([]int32, 0, end-1-at)
-		for k := at; k < end; k++ {
-			if h.Skill[k] < 0 || int(h.Skill[k]) >= skills {
-				return fmt.Errorf("student %s: skill %d of %d", h.Student, h.Skill[k], skills)
+	}
+	for _, extra := range []struct {
+		name   string
+		values []uint8
+		n      int
+	}{{"level", h.Level, v.Levels}, {"pace", h.Pace, v.Paces}} {
+		if want := min(extra.n, 1) * len(h.Skill); len(extra.values) != want {
+			return fmt.Errorf("student %s has %d %ss of %d answers, want %d", h.Student, len(extra.values), extra.name, len(h.Skill), want)
+		}
+		for _, x := range extra.values {
+			if int(x) >= extra.n {
+				return fmt.Errorf("student %s: %s %d of %d", h.Student, extra.name, x, extra.n)
 			}
 		}
-		for k := at; k < end-1; k++ {
-			q.In = append(q.In, h.Skill[k]+int32(skills)*int32(h.Correct[k]))
+	}
+	return nil
+}
+
+func (s *Set) cut(h dataplane.History, window int, v kernels.Vocabulary) {
+	hash := StudentHash(h.Student)
+	at := func(values []uint8, k int) uint8 {
+		if values == nil {
+			return 0
+		}
+		return values[k]
+	}
+	for first, w := 0, uint32(0); first+1 < len(h.Skill); first, w = first+window, w+1 {
+		end := min(first+window, len(h.Skill))
+		q := kernels.Sequence{
+			ID: uint32(len(s.Seqs)), In: make([]int32, 0, end-1-first), Ask: h.Skill[first+1 : end], Right: h.Correct[first+1 : end],
+		}
+		for k := first; k < end-1; k++ {
+			q.In = append(q.In, v.Interaction(h.Skill[k], h.Correct[k], at(h.Level, k), at(h.Pace, k)))
+		}
+		if v.Levels > 0 {
+			q.Ask = make([]int32, 0, end-1-first)
+			for k := first + 1; k < end; k++ {
+				q.Ask = append(q.Ask, v.Ask(h.Skill[k], h.Level[k]))
+			}
 		}
 		s.Seqs = append(s.Seqs, q)
 		s.keys = append(s.keys, key{h.Student, hash, w})
 	}
-	return nil
+}
+
+// Plain is the set as a model of so many skills sees it that takes nothing beside
+// skill and correctness.
+func (s *Set) Plain(skills int) *Set {
+	out := &Set{keys: s.keys}
+	for _, q := range s.Seqs {
+		to := kernels.Sequence{ID: q.ID, Right: q.Right}
+		for t, x := range q.In {
+			to.In, to.Ask = append(to.In, x%int32(2*skills)), append(to.Ask, q.Ask[t]%int32(skills))
+		}
+		out.Seqs = append(out.Seqs, to)
+	}
+	return out
 }
 
 // Answers is the number of predicted answers of the set.

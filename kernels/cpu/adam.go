@@ -41,8 +41,23 @@ func (e *Engine) CatchUp(theta, m, v []float32, g *kernels.Sums) error {
 	if err := e.hold(theta, m, v); err != nil || len(e.missed) == 0 {
 		return err
 	}
-	e.call.sums = g
+	e.call.owed = e.owes(g)
 	return e.each(catchUp)
+}
+
+// owes are the rows of E and of the head that g's interactions and questions
+// are sums of.
+func (e *Engine) owes(g *kernels.Sums) [2][]int32 {
+	ids := [2][]int32{g.Rows, g.Asked}
+	if e.d.Kinds > 0 {
+		e.owed[0] = kernels.PartsOf(g.Rows, e.owed[0][:0], e.d.EmbedParts)
+		ids[0] = e.owed[0]
+	}
+	if e.d.Levels > 0 {
+		e.owed[1] = kernels.PartsOf(g.Asked, e.owed[1][:0], e.d.HeadParts)
+		ids[1] = e.owed[1]
+	}
+	return ids
 }
 
 // Settle makes up for all missed updates.
@@ -110,7 +125,7 @@ func adam(e *Engine, k int, _ *thread) error {
 func catchUp(e *Engine, k int, _ *thread) error {
 	c := &e.call
 	for i := range c.tables {
-		ids := [...][]int32{c.sums.Rows, c.sums.Asked, c.sums.Asked}[i]
+		ids := [...][]int32{c.owed[0], c.owed[1], c.owed[1]}[i]
 		first, last := share(len(ids), k, len(e.threads))
 		for _, id := range ids[first:last] {
 			e.makeUp(&c.tables[i], int(id))

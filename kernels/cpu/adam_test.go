@@ -15,6 +15,8 @@ func TestLaterUpdatesHaveTheSameBits(t *testing.T) {
 	for _, s := range []kernels.Shape{
 		{Skills: 40, Embed: 5, Hidden: 7, Layers: 2},
 		{Skills: 40, Hidden: 16, Layers: 1}, // direct
+		{Skills: 40, Embed: 5, Hidden: 7, Layers: 2, Kinds: 6, Levels: 3},
+		{Skills: 40, Hidden: 16, Layers: 1, Kinds: 6, Levels: 3},
 	} {
 		for _, path := range cpu.Paths() {
 			t.Run(string(path), func(t *testing.T) { later(t, s, path) })
@@ -44,7 +46,7 @@ func later(t *testing.T, s kernels.Shape, path cpu.Path) {
 		ok(t, e.CatchUp(behind.theta, behind.m, behind.v, g))
 		ok(t, e.Adam(behind.theta, behind.m, behind.v, grad, a, kernels.AbsentLater))
 		p, q := kernels.Params{Shape: s, Data: now.theta}, kernels.Params{Shape: s, Data: behind.theta}
-		for _, row := range g.Rows { // what the step asked for is up to date
+		for _, row := range grad.Rows { // what the step asked for is up to date
 			at, n := int(row)*s.RowWidth(), s.RowWidth()
 			if !slices.Equal(p.E()[at:at+n], q.E()[at:at+n]) {
 				t.Fatalf("step %d: row %d has other bits", step, row)
@@ -93,7 +95,7 @@ func someRows(r *rand.Rand, s kernels.Shape) []kernels.Sequence {
 	n := 1 + r.IntN(8)
 	q := kernels.Sequence{In: make([]int32, n), Ask: make([]int32, n), Right: make([]uint8, n)}
 	for k := range n {
-		q.In[k], q.Ask[k] = int32(r.IntN(s.Rows())), int32(r.IntN(s.Skills))
+		q.In[k], q.Ask[k] = int32(r.IntN(s.Rows())), int32(r.IntN(s.Asks()))
 	}
 	return []kernels.Sequence{q}
 }

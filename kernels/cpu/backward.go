@@ -26,9 +26,10 @@ func finite(z float32) bool { return math.Abs(float64(z)) <= math.MaxFloat32 }
 func (t *thread) answer(c cell) error {
 	d, w := t.e.d, &t.wave
 	s := w.seqs[c.seq]
-	skill, row := int(s.Ask[c.step]), w.row(c)
+	ask, row := s.Ask[c.step], w.row(c)
 	hd := t.output(d.Layers-1, row)
-	z := t.e.ops.dot(hd, t.e.w.wout[skill*d.hp:][:d.hp]) + t.e.w.params.Bout()[skill]
+	head, bias := t.e.w.asked(d, ask)
+	z := t.e.ops.dot(hd, head) + bias
 	if t.out != nil {
 		t.out[w.at[c.seq]][c.step] = z
 		return nil
@@ -41,18 +42,18 @@ func (t *thread) answer(c cell) error {
 	t.sums.counts[kernels.CountLoss] += q
 	t.sums.counts[kernels.CountAnswers]++
 	t.dz[row] = kernels.Sigmoid(z) - float32(right)
-	if !t.headRow(skill, hd, t.dz[row:row+1]) {
+	if !t.headRow(ask, hd, t.dz[row:row+1]) {
 		return &kernels.NonFiniteError{Tensor: "Wout", Sequence: s.ID, Step: int(c.step)}
 	}
 	return nil
 }
 
-// headRow adds one answer's dz·hd and dz to the row of the asked skill.
-func (t *thread) headRow(q int, hd, dz []float32) bool {
+// headRow adds one answer's dz·hd and dz to the row of what is asked.
+func (t *thread) headRow(ask int32, hd, dz []float32) bool {
 	d := t.e.d
 	t.scales = scaleArgs{dst: &t.scaled[0], src: &hd[0], n: d.hp, factor: dz[0]}
 	t.e.ops.scale(&t.scales)
-	row := zeroed(&t.sums.head, int32(q))
+	row := zeroed(&t.sums.head, ask)
 	ok := t.door(row[:d.hp], t.scaled)
 	return t.door(row[d.hp:d.hp+1], dz) && ok
 }
@@ -121,7 +122,8 @@ func (t *thread) slope(l, n int, c cell) bool {
 	row, q := w.row(c), w.seqs[c.seq]
 	head := t.head
 	if l == d.Layers-1 {
-		t.dropped(l, row, head, t.e.w.wout[int(q.Ask[c.step])*d.hp:], t.dz[row])
+		asked, _ := t.e.w.asked(d, q.Ask[c.step])
+		t.dropped(l, row, head, asked, t.dz[row])
 	} else {
 		head = s.head[row*d.hq:]
 	}

@@ -22,7 +22,7 @@ func (e *Engine) check(seqs []kernels.Sequence) error {
 			return fmt.Errorf("sequence %d has %d interactions and %d asked skills", s.ID, len(s.In), len(s.Ask))
 		}
 		for t := range s.In {
-			if s.In[t] < 0 || int(s.In[t]) >= e.d.Rows() || s.Ask[t] < 0 || int(s.Ask[t]) >= e.d.Skills {
+			if s.In[t] < 0 || int(s.In[t]) >= e.d.Rows() || s.Ask[t] < 0 || int(s.Ask[t]) >= e.d.Asks() {
 				return fmt.Errorf("sequence %d, step %d: interaction %d or skill %d is out of range", s.ID, t, s.In[t], s.Ask[t])
 			}
 		}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"cohort/kernels"
 )
@@ -17,6 +18,7 @@ type deriving struct {
 	table []float32       // gradients of the share's rows, [rows][gq]
 	input []float32       // layer 0's input weights, packed for backward
 	sums  []int64         // of dWx(0), [panels][E][columns]
+	parts [3][]int64      // of dE, dWout and dBout, where rows are sums of parts
 	width int             // of a row of dE
 	whole kernels.Derived // for Derive, like the next
 	flat  kernels.Gradient
@@ -150,7 +152,7 @@ func deriveInputs(e *Engine, k int, t *thread) error {
 	clear(v.sums[first*size : last*size])
 	for _, r := range v.runs {
 		for i, id := range e.call.sums.Rows[r.first:r.end] {
-			copy(t.block[i*d.Embed:], e.call.params.E()[int(id)*d.Embed:][:d.Embed])
+			copy(t.block[i*d.Embed:], t.rowOf(e.call.params, id))
 		}
 		for p := first; p < last; p++ {
 			for i := range r.end - r.first {
@@ -195,14 +197,68 @@ func (e *Engine) Mean(g *kernels.Sums, derived *kernels.Derived, out *kernels.Gr
 	out.Reset(g)
 	e.derive.scale = kernels.Scale(g.Counters()[kernels.CountAnswers])
 	e.call = call{sums: g, derived: derived, gradient: out}
+	if e.d.Kinds+e.d.Levels > 0 {
+		for k, to := range [][]float32{out.E(), out.Wout(), out.Bout()} {
+			e.derive.parts[k] = slices.Grow(e.derive.parts[k][:0], len(to))[:len(to)]
+		}
+		if err := e.each(gatherParts); err != nil {
+			return err
+		}
+	}
 	return e.each(mean)
+}
+
+// ofRows is the gradient of the step's interactions: of their embeddings, or of
+// the rows of a direct table.
+func (c *call) ofRows() []int64 {
+	if c.sums.Shape.Direct() {
+		return c.sums.T()
+	}
+	return c.derived.E()
+}
+
+// gatherParts adds up, in a share of the columns, what each row of E and of the
+// head gets from the interactions and questions that it is part of.
+func gatherParts(e *Engine, k int, _ *thread) error {
+	c, v, g, n := &e.call, &e.derive, e.call.sums, len(e.threads)
+	if e.d.Kinds > 0 {
+		gather(v.parts[0], c.ofRows(), c.gradient.Rows, g.Rows, e.d.EmbedParts, k, n)
+	}
+	if e.d.Levels > 0 {
+		gather(v.parts[1], g.Wout(), c.gradient.Asked, g.Asked, e.d.HeadParts, k, n)
+		gather(v.parts[2], g.Bout(), c.gradient.Asked, g.Asked, e.d.HeadParts, k, n)
+	}
+	return nil
+}
+
+// gather sets the kth of n shares of the columns of to, rows of the ids parts, to
+// the sums of the rows of from, of the ids whole.
+func gather(to, from []int64, parts, whole []int32, of func(int32) (int32, int32), k, n int) {
+	width := len(from) / len(whole)
+	first, last := share(width, k, n)
+	for at := first; at < len(to); at += width {
+		clear(to[at : at+last-first])
+	}
+	for i, id := range whole {
+		own, more := of(id)
+		for _, part := range [...]int32{own, more} {
+			at, _ := slices.BinarySearch(parts, part)
+			row := to[at*width:][:width]
+			for j := first; j < last; j++ {
+				row[j] += from[i*width+j]
+			}
+		}
+	}
 }
 
 func mean(e *Engine, k int, _ *thread) error {
 	d, v, g, out := e.d, &e.derive, e.call.sums, e.call.gradient
-	rows := g.T()
-	if !d.Direct() {
-		rows = e.call.derived.E()
+	rows, wout, bout := e.call.ofRows(), g.Wout(), g.Bout()
+	if d.Kinds > 0 {
+		rows = v.parts[0]
+	}
+	if d.Levels > 0 {
+		wout, bout = v.parts[1], v.parts[2]
 	}
 	if err := v.put(e, "E", out.E(), rows, k); err != nil {
 		return err
@@ -218,10 +274,10 @@ func mean(e *Engine, k int, _ *thread) error {
 			return err
 		}
 	}
-	if err := v.put(e, "Wout", out.Wout(), g.Wout(), k); err != nil {
+	if err := v.put(e, "Wout", out.Wout(), wout, k); err != nil {
 		return err
 	}
-	return v.put(e, "Bout", out.Bout(), g.Bout(), k)
+	return v.put(e, "Bout", out.Bout(), bout, k)
 }
 
 // layer puts a layer's tensors in the order of Params.

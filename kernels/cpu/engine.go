@@ -67,6 +67,7 @@ type Engine struct {
 	zeros   []float32     // a row of any table
 	missed  []adamScalars // updates since all rows had all of them
 	had     [3][]int32    // how many of these each row of E, Wout and Bout has had
+	owed    [2][]int32    // memory of call.owed
 	fresh   int           // first place of the table that a call folds
 	places  [2]places     // of interactions and skills, to check sums
 	derive  deriving
@@ -80,6 +81,7 @@ type call struct {
 	drop     kernels.Dropout
 	logits   [][]float32
 	sums     *kernels.Sums
+	owed     [2][]int32 // rows of E and of the head that CatchUp is asked for
 	derived  *kernels.Derived
 	params   *kernels.Params
 	gradient *kernels.Gradient
@@ -108,8 +110,8 @@ func New(s kernels.Shape, o Options) (*Engine, error) {
 	}
 	e.derive = newDeriving(e.d)
 	e.zeros = make([]float32, max(s.RowWidth(), s.Hidden))
-	e.had = [3][]int32{make([]int32, s.Rows()), make([]int32, s.Skills), make([]int32, s.Skills)}
-	e.places = [2]places{newPlaces(s.Rows()), newPlaces(s.Skills)}
+	e.had = [3][]int32{make([]int32, s.EmbedRows()), make([]int32, s.HeadRows()), make([]int32, s.HeadRows())}
+	e.places = [2]places{newPlaces(s.Rows()), newPlaces(s.Asks())}
 	e.crew.hire(e)
 	return e, nil
 }

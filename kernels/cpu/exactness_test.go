@@ -63,7 +63,7 @@ func exponential(s kernels.Shape, mean int) []kernels.Sequence {
 		}
 		q := &seqs[id]
 		for range n {
-			q.In, q.Ask = append(q.In, int32(r.IntN(s.Rows()))), append(q.Ask, int32(r.IntN(s.Skills)))
+			q.In, q.Ask = append(q.In, int32(r.IntN(s.Rows()))), append(q.Ask, int32(r.IntN(s.Asks())))
 			q.Right = append(q.Right, uint8(r.IntN(2)))
 		}
 	}

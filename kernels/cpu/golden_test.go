@@ -26,7 +26,8 @@ type goldenCase struct {
 }
 
 // goldenCases cover one and more layers, widths that fill no vector, more than
-// one block of units (32) and of table rows (64), all with and without dropout.
+// one block of units (32) and of table rows (64), more kinds of answers than wrong
+// and right, all with and without dropout.
 func goldenCases() []goldenCase {
 	return []goldenCase{
 		{"plain", kernels.Shape{Skills: 5, Embed: 4, Hidden: 8, Layers: 1}, 0, 0},
@@ -34,6 +35,8 @@ func goldenCases() []goldenCase {
 		{"deep", kernels.Shape{Skills: 3, Embed: 5, Hidden: 7, Layers: 3}, 0.5, 0.001},
 		{"blocks", kernels.Shape{Skills: 70, Embed: 19, Hidden: 37, Layers: 2}, 0.1, 0.01},
 		{"direct", kernels.Shape{Skills: 5, Hidden: 11, Layers: 2}, 0.25, 0},
+		{"kinds", kernels.Shape{Skills: 21, Embed: 6, Hidden: 9, Layers: 2, Kinds: 10, Levels: 4}, 0.1, 0},
+		{"direct-kinds", kernels.Shape{Skills: 21, Hidden: 9, Layers: 1, Kinds: 10}, 0.1, 0},
 	}
 }
 
@@ -48,7 +51,7 @@ func drawn(s kernels.Shape, n, longest int) []kernels.Sequence {
 		q.ID = uint32(1000 * id)
 		for t := range 1 + word(id, 1<<20, 0)%longest {
 			q.In = append(q.In, int32(word(id, t, 0)%s.Rows()))
-			q.Ask = append(q.Ask, int32(word(id, t, 1)%s.Skills))
+			q.Ask = append(q.Ask, int32(word(id, t, 1)%s.Asks()))
 			q.Right = append(q.Right, uint8(word(id, t, 2)%2))
 		}
 	}

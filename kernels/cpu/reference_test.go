@@ -3,6 +3,7 @@ package cpu_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"cohort/kernels"
@@ -52,7 +53,14 @@ func (r *reference) logits(q kernels.Sequence) []float64 {
 		if width == 0 {
 			width = 4 * s.Hidden
 		}
-		x := next(2 * s.Skills * width)[int(in)*width:][:width]
+		embed := next((2*s.Skills + s.Kinds) * width)
+		skill, kind := int(in)%s.Skills, int(in)/s.Skills
+		x := slices.Clone(embed[(skill+s.Skills*(kind%2))*width:][:width])
+		if s.Kinds > 0 {
+			for k := range x {
+				x[k] += embed[(2*s.Skills+kind)*width+k]
+			}
+		}
 		for l := range s.Layers {
 			if l == 0 && s.Embed == 0 {
 				h[l], c[l] = cell(nil, h[l], c[l], nil, next(s.Hidden*4*s.Hidden), x)
@@ -62,10 +70,17 @@ func (r *reference) logits(q kernels.Sequence) []float64 {
 			}
 			x = r.drop(q, l, t, h[l])
 		}
-		wout, bout := next(s.Skills*s.Hidden), next(s.Skills)
-		z := bout[q.Ask[t]]
-		for k, v := range x {
-			z += v * wout[int(q.Ask[t])*s.Hidden+k]
+		wout, bout := next((s.Skills+s.Levels)*s.Hidden), next(s.Skills+s.Levels)
+		asked := []int{int(q.Ask[t]) % s.Skills}
+		if s.Levels > 0 {
+			asked = append(asked, s.Skills+int(q.Ask[t])/s.Skills)
+		}
+		z := 0.0
+		for _, row := range asked {
+			z += bout[row]
+			for k, v := range x {
+				z += v * wout[row*s.Hidden+k]
+			}
 		}
 		out = append(out, z)
 	}
@@ -127,10 +142,12 @@ func TestGradientsAreTheSlopesOfTheLoss(t *testing.T) {
 	for _, layers := range []int{1, 2, 3} {
 		for _, rate := range []float64{0, 0.4, edge} {
 			for _, embed := range []int{4, 0} {
-				t.Run(fmt.Sprintf("%d-layers/embed-%d/dropout-%.2f", layers, embed, rate), func(t *testing.T) {
-					drop.Rate = rate
-					checkSlopes(t, kernels.Shape{Skills: 3, Embed: embed, Hidden: 5, Layers: layers}, drop)
-				})
+				for _, levels := range []int{0, 3} {
+					t.Run(fmt.Sprintf("%d-layers/embed-%d/dropout-%.2f/%d-levels", layers, embed, rate, levels), func(t *testing.T) {
+						drop.Rate = rate
+						checkSlopes(t, kernels.Shape{Skills: 3, Embed: embed, Hidden: 5, Layers: layers, Kinds: 2 * levels, Levels: levels}, drop)
+					})
+				}
 			}
 		}
 	}
@@ -178,6 +195,8 @@ func checkSlopes(t *testing.T, s kernels.Shape, drop kernels.Dropout) {
 func TestLogitsAreTheModels(t *testing.T) {
 	for _, embed := range []int{6, 0} {
 		checkLogits(t, kernels.Shape{Skills: 4, Embed: embed, Hidden: 19, Layers: 2})
+		checkLogits(t, kernels.Shape{Skills: 4, Embed: embed, Hidden: 19, Layers: 2, Kinds: 4})
+		checkLogits(t, kernels.Shape{Skills: 4, Embed: embed, Hidden: 19, Layers: 2, Levels: 5})
 	}
 }
 

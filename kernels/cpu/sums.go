@@ -23,7 +23,7 @@ type layerSums struct {
 
 func newSums(d dims) *sums {
 	s := &sums{
-		d: d, table: newRows[int64](d.Rows(), d.np), head: newRows[int64](d.Skills, d.hp+8), layers: make([]layerSums, d.Layers),
+		d: d, table: newRows[int64](d.Rows(), d.np), head: newRows[int64](d.Asks(), d.hp+8), layers: make([]layerSums, d.Layers),
 	}
 	for l := range s.layers {
 		s.layers[l].recurrent = make([]int64, d.Hidden*d.np)

@@ -33,6 +33,7 @@ type thread struct {
 	top    []float32             // [hq]: the top layer's hd
 	scaled []float32             // [hq]
 	embed  []float32             // [slots][E]
+	sum    []float32             // of two rows of E
 	column []float32             // [blockRows][columns]: a panel of a block's dT
 	chains []float32             // [height][columns]
 
@@ -70,6 +71,9 @@ func newThread(e *Engine) *thread {
 		chains: make([]float32, d.heights[0]*d.columns), state: make([]layerState, d.Layers),
 		column: make([]float32, blockRows*d.columns), block: make([]float32, blockRows*d.Embed),
 		embedded: make([]float32, slots*up(d.Embed, 8)), bias: make([]int64, d.Width()),
+	}
+	if d.Kinds > 0 {
+		t.sum = make([]float32, d.RowWidth())
 	}
 	t.door, t.exact = t.add, e.ops.fixed
 	return t

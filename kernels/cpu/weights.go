@@ -12,7 +12,8 @@ type weights struct {
 	input  []float32       // layer 0's input weights, for the fold
 	table  rows[float32]   // folded rows that have been asked for, of gq
 	layers []layerWeights
-	wout   []float32 // [Q][hp]; the caller's where H fills hp
+	wout   []float32     // [Q + V][hp]; the caller's where H fills hp
+	heads  rows[float32] // with levels: of hp, then the bias, of what has been asked for
 }
 
 // layerWeights are a layer's; input is empty for layer 0, whose input is the table.
@@ -32,7 +33,10 @@ func newWeights(d dims) weights {
 		input: make([]float32, d.np*d.Embed), table: newRows[float32](d.Rows(), d.gq), layers: make([]layerWeights, d.Layers),
 	}
 	if d.hp != d.Hidden {
-		w.wout = make([]float32, d.Skills*d.hp)
+		w.wout = make([]float32, d.HeadRows()*d.hp)
+	}
+	if d.Levels > 0 {
+		w.heads = newRows[float32](d.Asks(), d.hp+8)
 	}
 	for l := range w.layers {
 		w.layers[l].bias = make([]float32, d.np)
@@ -65,6 +69,7 @@ func (e *Engine) Load(p *kernels.Params) error {
 	}
 	e.w.params = p
 	e.w.table.clear()
+	e.w.heads.clear()
 	if e.d.hp == e.d.Hidden {
 		e.w.wout = p.Wout()
 	}
@@ -90,7 +95,7 @@ func load(e *Engine, k int, _ *thread) error {
 	if d.hp == d.Hidden {
 		return nil
 	}
-	from, to = share(d.Skills, k, n)
+	from, to = share(d.HeadRows(), k, n)
 	for q := from; q < to; q++ {
 		copy(w.wout[q*d.hp:], p.Wout()[q*d.Hidden:][:d.Hidden])
 	}
@@ -105,8 +110,37 @@ func (e *Engine) fold() error {
 		for _, x := range s.In {
 			table.row(x)
 		}
+		for _, ask := range s.Ask {
+			e.w.addHead(e.d, ask)
+		}
 	}
 	return e.each(fold)
+}
+
+// addHead makes the row of what is asked, of a model with levels the sum of two.
+func (w *weights) addHead(d dims, ask int32) {
+	if d.Levels == 0 {
+		return
+	}
+	row, fresh := w.heads.row(ask)
+	if !fresh {
+		return
+	}
+	own, more := d.HeadParts(ask)
+	a, b := w.wout[int(own)*d.hp:][:d.hp], w.wout[int(more)*d.hp:][:d.hp]
+	for k, v := range a {
+		row[k] = v + b[k]
+	}
+	row[d.hp] = w.params.Bout()[own] + w.params.Bout()[more]
+}
+
+// asked is the row of the head of what is asked, [hp], and its bias.
+func (w *weights) asked(d dims, ask int32) ([]float32, float32) {
+	if d.Levels == 0 {
+		return w.wout[int(ask)*d.hp:][:d.hp], w.params.Bout()[ask]
+	}
+	row := w.heads.place(w.heads.find(ask))
+	return row[:d.hp], row[d.hp]
 }
 
 func fold(e *Engine, k int, t *thread) error {
@@ -119,11 +153,27 @@ func fold(e *Engine, k int, t *thread) error {
 	return nil
 }
 
+// rowOf is an interaction's embedding, or row of a direct table: of a model with
+// kinds the sum of two, which the next call overwrites.
+func (t *thread) rowOf(p *kernels.Params, x int32) []float32 {
+	n := p.Shape.RowWidth()
+	own, more := p.Shape.EmbedParts(x)
+	row := p.E()[int(own)*n:][:n]
+	if more < 0 {
+		return row
+	}
+	other := p.E()[int(more)*n:][:n]
+	for k, v := range row {
+		t.sum[k] = v + other[k]
+	}
+	return t.sum
+}
+
 // copyRows puts a direct table's rows into places from one to another.
 func (t *thread) copyRows(from, to int) {
 	d, w := t.e.d, &t.e.w
 	for ; from < to; from++ {
-		d.padGates(w.table.place(from), w.params.E()[int(w.table.ids[from])*d.Width():])
+		d.padGates(w.table.place(from), t.rowOf(w.params, w.table.ids[from]))
 	}
 }
 
@@ -137,7 +187,7 @@ func (t *thread) fold(from, to int) {
 	for ; from < to; from += slots {
 		some := w.table.ids[from:min(from+slots, to)]
 		for k, x := range some {
-			copy(t.embed[k*d.Embed:], w.params.E()[int(x)*d.Embed:][:d.Embed])
+			copy(t.embed[k*d.Embed:], t.rowOf(w.params, x))
 		}
 		t.product(product{
 			rows: len(some), k: d.Embed, a: t.embed, aRow: d.Embed, b: w.input, start: &t.starts,

@@ -96,12 +96,23 @@ func sequences(r *rand.Rand, s kernels.Shape, n, longest int) []kernels.Sequence
 		q := kernels.Sequence{ID: uint32(id)}
 		for range 1 + r.IntN(longest) {
 			q.In = append(q.In, int32(r.IntN(s.Rows())))
-			q.Ask = append(q.Ask, int32(r.IntN(s.Skills)))
+			q.Ask = append(q.Ask, int32(r.IntN(s.Asks())))
 			q.Right = append(q.Right, uint8(r.IntN(2)))
 		}
 		seqs = append(seqs, q)
 	}
 	return seqs
+}
+
+// begun are starting weights, with some for kinds and levels too.
+func begun(s kernels.Shape, seed uint32) *kernels.Params {
+	p := kernels.InitParams(s, seed)
+	for k, v := range p.Data {
+		if v == 0 {
+			p.Data[k] = p.Data[k/2] / 2
+		}
+	}
+	return p
 }
 
 func TestEveryPathGivesTheSameBits(t *testing.T) {
@@ -112,12 +123,13 @@ func TestEveryPathGivesTheSameBits(t *testing.T) {
 		s := kernels.Shape{
 			Skills: rapid.IntRange(1, 50).Draw(t, "skills"), Embed: rapid.IntRange(0, 40).Draw(t, "embed"),
 			Hidden: rapid.IntRange(1, 70).Draw(t, "hidden"), Layers: rapid.IntRange(1, 3).Draw(t, "layers"),
+			Kinds: 2 * rapid.IntRange(0, 5).Draw(t, "pairs"), Levels: rapid.IntRange(0, 5).Draw(t, "levels"),
 		}
 		seed := rapid.Uint32().Draw(t, "seed")
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
 		seqs := sequences(r, s, rapid.IntRange(1, 30).Draw(t, "sequences"), rapid.IntRange(1, 12).Draw(t, "longest"))
 		d := kernels.Dropout{Seed: seed, Epoch: 3, Rate: rapid.SampledFrom([]float64{0, 0.1, 0.5}).Draw(t, "dropout")}
-		p := kernels.InitParams(s, seed)
+		p := begun(s, seed)
 		want := step(t, p, seqs, d, cpu.Options{Path: cpu.Portable})
 		for _, path := range cpu.Paths()[:len(cpu.Paths())-1] {
 			compare(t, string(path), want, step(t, p, seqs, d, cpu.Options{Path: path, Threads: rapid.IntRange(1, 3).Draw(t, "threads")}))
@@ -140,11 +152,12 @@ func TestEveryWidthGivesTheSameBits(t *testing.T) {
 
 // FuzzPaths looks for shapes and sequences that one path computes otherwise.
 func FuzzPaths(f *testing.F) {
-	f.Add(uint32(1), uint8(5), uint8(4), uint8(8), uint8(1), uint8(3), uint8(4), uint8(30), uint8(2))
-	f.Add(uint32(2), uint8(90), uint8(0), uint8(33), uint8(2), uint8(14), uint8(9), uint8(0), uint8(1))
-	f.Fuzz(func(t *testing.T, seed uint32, skills, embed, hidden, layers, sequences, longest, drop, threads uint8) {
+	f.Add(uint32(1), uint8(5), uint8(4), uint8(8), uint8(1), uint8(3), uint8(4), uint8(30), uint8(2), uint8(0))
+	f.Add(uint32(2), uint8(90), uint8(0), uint8(33), uint8(2), uint8(14), uint8(9), uint8(0), uint8(1), uint8(3))
+	f.Fuzz(func(t *testing.T, seed uint32, skills, embed, hidden, layers, sequences, longest, drop, threads, pairs uint8) {
 		s := kernels.Shape{
 			Skills: 1 + int(skills), Embed: int(embed) % 65, Hidden: 1 + int(hidden)%130, Layers: 1 + int(layers)%3,
+			Kinds: 2 * (int(pairs) % 8), Levels: int(pairs) / 8 % 8,
 		}
 		samePaths(t, s, seed, 1+int(sequences)%30, 1+int(longest)%12, float64(drop%200)/256, 1+int(threads)%4)
 	})
@@ -154,7 +167,7 @@ func FuzzPaths(f *testing.F) {
 func samePaths(t *testing.T, s kernels.Shape, seed uint32, n, longest int, drop float64, threads int) {
 	t.Helper()
 	seqs := sequences(rand.New(rand.NewPCG(uint64(seed), 2)), s, n, longest)
-	d, p := kernels.Dropout{Seed: seed, Epoch: 1, Rate: drop}, kernels.InitParams(s, seed)
+	d, p := kernels.Dropout{Seed: seed, Epoch: 1, Rate: drop}, begun(s, seed)
 	want := step(t, p, seqs, d, cpu.Options{Path: cpu.Portable})
 	for _, path := range cpu.Paths()[:len(cpu.Paths())-1] {
 		compare(t, fmt.Sprintf("%s of %+v", path, s), want, step(t, p, seqs, d, cpu.Options{Path: path, Threads: threads}))
@@ -224,7 +237,10 @@ func TestWhatIsNotFiniteIsNamed(t *testing.T) {
 
 func TestMisuseIsAnError(t *testing.T) {
 	s := kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 1}
-	for _, bad := range []kernels.Shape{{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1}} {
+	for _, bad := range []kernels.Shape{
+		{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1},
+		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: 3}, {Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: -2}, {Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Levels: -1},
+	} {
 		if _, err := cpu.New(bad, cpu.Options{}); err == nil {
 			t.Errorf("shape %+v was taken", bad)
 		}

@@ -26,7 +26,15 @@ func runShard(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult, e
 		return r, err
 	}
 	env.Progress(wire.Progress{Message: "writing shards", Total: int64(s.Shards)})
-	set, id, err := lake.WriteShards(ctx, env.Blobs, st.Inputs["dataset"], s.MultiSkill, s.Shards)
+	a, err := lake.ReadAnswers(ctx, env.Blobs, st.Inputs["dataset"], s.MultiSkill)
+	if err != nil {
+		return r, fmt.Errorf("read answers: %w", err)
+	}
+	in, err := addInputs(ctx, env, st.Inputs, s, a)
+	if err != nil {
+		return r, err
+	}
+	set, id, err := lake.WriteAnswers(ctx, env.Blobs, a, s.Shards, in)
 	if err != nil {
 		return r, fmt.Errorf("write shards: %w", err)
 	}

@@ -7,13 +7,15 @@ import (
 	"cohort/coordinator/wire"
 	"cohort/dataplane"
 	"cohort/dataplane/lake"
+	"cohort/dkt/input"
 	"cohort/dkt/sequence"
 )
 
 // corpus is a job's sequences, by part of the split.
 type corpus struct {
 	skills []string
-	parts  [3]*sequence.Set // by sequence.Part
+	inputs *dataplane.Inputs // nil: a plain model's
+	parts  [3]*sequence.Set  // by sequence.Part
 }
 
 // load brings the histories of a shard set here and splits them.
@@ -31,9 +33,9 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 	if err != nil {
 		return nil, err
 	}
-	c := &corpus{skills: set.Skills}
+	c := &corpus{skills: set.Skills, inputs: set.Inputs}
 	for part := range c.parts {
-		if c.parts[part], err = sequence.Build(sides[part], window, len(set.Skills)); err != nil {
+		if c.parts[part], err = sequence.BuildOf(sides[part], window, input.Vocabulary(len(set.Skills), set.Inputs)); err != nil {
 			return nil, fmt.Errorf("cut windows: %w", err)
 		}
 		if len(c.parts[part].Seqs) == 0 {

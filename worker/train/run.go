@@ -11,6 +11,7 @@ import (
 	"cohort/coordinator/wire"
 	"cohort/dkt"
 	"cohort/dkt/checkpoint"
+	"cohort/dkt/input"
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels/cpu"
@@ -43,6 +44,7 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Shape = input.Vocabulary(len(data.skills), data.inputs).Shape(config.Shape)
 	e, err := engine(env, a, config.Shape, s.Train.Kernels)
 	if err != nil {
 		return nil, err
@@ -171,7 +173,7 @@ func (j *Job) Finish(ctx context.Context, st *dkt.State) (r wire.TaskResult, err
 	j.env.Progress(wire.Progress{
 		Message: "saving the weights", Epoch: st.Epoch, Epochs: j.config.Epochs, Done: 1, Total: 1, ValidAUC: st.BestValid.AUC, Rate: j.rate,
 	})
-	f, err := checkpoint.Weights(st.Best, j.data.skills)
+	f, err := checkpoint.Weights(st.Best, j.data.skills, j.data.inputs)
 	if err != nil {
 		return r, fmt.Errorf("write weights: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"cohort/dkt"
 	"cohort/dkt/baseline"
 	"cohort/dkt/checkpoint"
+	"cohort/dkt/input"
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
 	"cohort/kernels"
@@ -31,7 +32,7 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 	if err != nil {
 		return r, err
 	}
-	p, err := weights(ctx, env, a.Stage.Inputs["weights"], len(data.skills))
+	p, err := weights(ctx, env, a.Stage.Inputs["weights"], data)
 	if err != nil {
 		return r, err
 	}
@@ -58,7 +59,7 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 	return r, err
 }
 
-func weights(ctx context.Context, env Env, hash string, skills int) (*kernels.Params, error) {
+func weights(ctx context.Context, env Env, hash string, c *corpus) (*kernels.Params, error) {
 	rc, err := env.Blobs.Get(ctx, hash)
 	if err != nil {
 		return nil, fmt.Errorf("open weights: %w", err)
@@ -68,14 +69,20 @@ func weights(ctx context.Context, env Env, hash string, skills int) (*kernels.Pa
 	if err != nil {
 		return nil, fmt.Errorf("read weights %s: %w", hash, err)
 	}
-	if p.Shape.Skills != skills {
-		return nil, inputf("weights %s know %d skills, the data has %d", hash, p.Shape.Skills, skills)
+	if p.Shape.Skills != len(c.skills) {
+		return nil, inputf("weights %s know %d skills, the data has %d", hash, p.Shape.Skills, len(c.skills))
+	}
+	if want := input.Vocabulary(len(c.skills), c.inputs).Shape(p.Shape); p.Shape != want {
+		return nil, inputf("weights %s take other inputs than the data has: %+v, %+v", hash, p.Shape, want)
 	}
 	return p, nil
 }
 
+// baselines see skill and correctness alone, whatever the model takes beside, so
+// that models with and without further inputs are compared with the same.
 func baselines(c *corpus, seed uint32) (map[string]metric.Binary, error) {
-	train, test, skills := c.parts[sequence.Train], c.parts[sequence.Test], len(c.skills)
+	skills := len(c.skills)
+	train, test := c.parts[sequence.Train].Plain(skills), c.parts[sequence.Test].Plain(skills)
 	mean, err := baseline.SkillMean(train, test, skills)
 	if err != nil {
 		return nil, fmt.Errorf("skill mean: %w", err)
