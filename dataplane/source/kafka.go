@@ -40,6 +40,7 @@ type kafka struct {
 	client   *kgo.Client
 	admin    *kadm.Client
 	topics   []string // in order
+	login    bool     // connections begin with one
 	patience time.Duration
 
 	unpack   kgo.Decompressor
@@ -92,7 +93,7 @@ func OpenKafka(s wire.KafkaSpec) (Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, kgo.SASL(login))
+		k.login, options = true, append(options, kgo.SASL(login))
 	}
 	var err error
 	if k.client, err = kgo.NewClient(options...); err != nil {

@@ -43,7 +43,9 @@ func (k *kafka) explain(err error) error {
 		if reason := badConnection(refused); reason != nil {
 			return reason
 		}
-		err = refused
+		if err = refused; k.login && errors.Is(err, io.EOF) {
+			return errors.New("kafka: the broker hangs up at the login: it may not like source.kafka.sasl")
+		}
 	}
 	return fmt.Errorf("kafka: no broker of source.kafka.brokers answers (%s)", silence(err))
 }
@@ -67,7 +69,7 @@ func badConnection(err error) error {
 		certificate *tls.CertificateVerificationError
 		authority   x509.UnknownAuthorityError
 		host        x509.HostnameError
-		alert       tls.AlertError
+		remote      *net.OpError
 		record      tls.RecordHeaderError
 		first       *kgo.ErrFirstReadEOF
 	)
@@ -79,8 +81,8 @@ func badConnection(err error) error {
 		return tlsFault("the broker's certificate is signed by none of source.kafka.tls.ca")
 	case errors.As(err, &certificate):
 		return tlsFault(certificate.Err.Error())
-	case errors.As(err, &alert):
-		return tlsFault("the broker refuses: " + alert.Error())
+	case errors.As(err, &remote) && remote.Op == "remote error": // so crypto/tls calls an alert
+		return tlsFault("the broker refuses: " + remote.Err.Error())
 	case errors.As(err, &record):
 		return tlsFault("the broker does not speak TLS there")
 	case errors.As(err, &first):
