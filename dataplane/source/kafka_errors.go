@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -85,6 +86,10 @@ func badConnection(err error) error {
 		return tlsFault("the broker refuses: " + remote.Err.Error())
 	case errors.As(err, &record):
 		return tlsFault("the broker does not speak TLS there")
+	case strings.Contains(err.Error(), "tls alert record"): // the client has no type for these
+		return tlsFault("the broker wants it; see source.kafka.tls.enabled")
+	case strings.Contains(err.Error(), "HTTP response"):
+		return &InputError{File: "kafka", Text: "a web server answers at source.kafka.brokers, not a broker"}
 	case errors.As(err, &first):
 		return errors.New("kafka: the broker hangs up at once: it may want TLS, none, or a login (source.kafka.tls, source.kafka.sasl)")
 	}
