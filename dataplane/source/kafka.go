@@ -43,7 +43,7 @@ type kafka struct {
 	login    bool     // connections begin with one
 	patience time.Duration
 
-	unpack   kgo.Decompressor
+	unpack kgo.Decompressor
 
 	mu      sync.Mutex
 	known   map[string]topicMeta // as was heard last

@@ -114,11 +114,10 @@ func (f *fetcher) ask(ctx context.Context) (*kmsg.FetchResponseTopicPartition, e
 
 // again returns an error that ends reading. Otherwise it has waited.
 func (f *fetcher) again(ctx context.Context, err error) error {
-	var input *InputError
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.As(err, &input) {
+	if _, final := errors.AsType[*InputError](err); final {
 		return err
 	}
 	f.k.forget(f.topic)

@@ -173,8 +173,7 @@ func kafkaAnew(t *testing.T, server *kafkaServer) {
 	refused(t, s.Read(t.Context(), first, k.reader(kafkaColumns())), "kafka anew/0", "made anew")
 }
 
-// kafkaCompaction reads to the end of a plan whose last offsets are compacted
-// away, with nothing committed after them.
+// kafkaCompaction reads a plan again when part of it is compacted away.
 func kafkaCompaction(t *testing.T, server *kafkaServer) {
 	b := connect(t, []string{server.plain})
 	config := map[string]*string{}
@@ -189,31 +188,24 @@ func kafkaCompaction(t *testing.T, server *kafkaServer) {
 	for n := range 20 {
 		b.produce(t, &kgo.Record{Topic: "compact", Key: []byte(fmt.Sprint("k", n%2)), Value: []byte(attempt(n))})
 	}
-	b.produce(t, &kgo.Record{Topic: "compact", Key: []byte("gone")})
+	b.produce(t, &kgo.Record{Topic: "compact", Key: []byte("k1")})
 	s := source.Limit(b.open(t, "compact"), 5*time.Second)
 	p := plan(t, s, nil)
-	x := connect(t, b.brokers, kgo.TransactionalID("compact"))
-	if err := x.client.BeginTransaction(); err != nil {
-		t.Fatal(err)
-	}
 	// Rows that are superseded go when the cleaner comes by, and then the mark of a
 	// deleted one, which the plan ends with.
 	deadline := time.Now().Add(time.Minute)
 	for n := 100; ; n++ {
-		x.produce(t, &kgo.Record{Topic: "compact", Key: []byte("open"), Value: []byte(attempt(n))})
+		b.produce(t, &kgo.Record{Topic: "compact", Key: []byte("other"), Value: []byte(attempt(n))})
 		got := readPlan(t, s, p)
 		if len(got.stats.Dropped) == 0 {
-			if want := answered(19); !slices.Contains(got.events, want) {
-				t.Errorf("the last of a key is gone: %+v", got.events)
+			if want := answered(18); !slices.Contains(got.events, want) || slices.Contains(got.events, answered(19)) {
+				t.Errorf("the last of a key is gone, or a deleted one is there: %+v", got.events)
 			}
 			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the mark is there after a minute")
 		}
-	}
-	if err := x.client.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -121,7 +121,7 @@ func TestKafkaLogsInWithSecretsByReference(t *testing.T) {
 			c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // its order
 				c.KeepControl()
 				response := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-				response.ErrorCode, response.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("wrong sesame of reader")
+				response.ErrorCode, response.ErrorMessage = kerr.SaslAuthenticationFailed.Code, new("wrong sesame of reader")
 				return response, nil, true
 			})
 			start := time.Now()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -213,11 +214,10 @@ func (k *kafka) metadata(ctx context.Context, topics []string) (map[string]topic
 		if t.Topic == nil {
 			continue
 		}
-		switch err := kerr.ErrorForCode(t.ErrorCode); err { //nolint:errorlint // these very values
-		case nil:
-		case kerr.UnknownTopicOrPartition, kerr.InvalidTopicException:
+		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException):
 			return nil, k.noTopic(ctx, *t.Topic)
-		default:
+		case err != nil:
 			return nil, k.explain(err)
 		}
 		leaders := map[int32]int32{}
