@@ -40,6 +40,7 @@ var owners = map[string]string{
 	"gorgonia.org/tensor":             "dkt/graph",
 	"github.com/urfave/cli":           "cli",
 	"net/http":                        "coordinator worker cli",
+	"github.com/twmb/franz-go":       "dataplane/source",
 	"C":                               "kernels/cuda worker/device",
 }
 

@@ -62,6 +62,13 @@ func (r *Reader) Bad(at string, fault *Fault) error {
 	return r.reject(at, fault)
 }
 
+// Leave takes a row that is known to be no event before its values are, such as
+// the mark that a row was deleted.
+func (r *Reader) Leave(reason string) {
+	r.count()
+	r.Stats.drop(reason)
+}
+
 func (r *Reader) count() {
 	r.Stats.Rows++
 	if r.Rows != nil && r.Stats.Rows%reportRows == 0 {

@@ -93,26 +93,35 @@ func (m *Masker) Fingerprint() string {
 
 // ResolveKey reads "env:NAME" or "file:PATH"; "" gives DefaultMaskKey and named false.
 func ResolveKey(ref string) (key []byte, named bool, err error) {
-	kind, name, _ := strings.Cut(ref, ":")
-	var text string
-	switch {
-	case ref == "":
+	if ref == "" {
 		return []byte(DefaultMaskKey), false, nil
-	case kind == "env":
-		text = os.Getenv(name)
-		if text == "" {
-			return nil, false, fmt.Errorf("%s: the environment of this worker has no %s", ref, name)
-		}
-	case kind == "file":
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, false, fmt.Errorf("%s: %w", ref, err)
-		}
-		if text = strings.TrimSpace(string(b)); text == "" {
-			return nil, false, fmt.Errorf("%s: the file is empty", ref)
-		}
-	default:
-		return nil, false, errors.New("a key is named by env:NAME or file:PATH, never given itself")
+	}
+	text, err := resolveSecret(ref)
+	if err != nil {
+		return nil, false, err
 	}
 	return []byte(text), true, nil
+}
+
+// resolveSecret reads "env:NAME" or "file:PATH". Its errors name the reference,
+// unless that may be the secret itself.
+func resolveSecret(ref string) (string, error) {
+	kind, name, _ := strings.Cut(ref, ":")
+	switch kind {
+	case "env":
+		if text := os.Getenv(name); text != "" {
+			return text, nil
+		}
+		return "", fmt.Errorf("%s: the environment of this worker has no %s", ref, name)
+	case "file":
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", ref, err)
+		}
+		if text := strings.TrimSpace(string(b)); text != "" {
+			return text, nil
+		}
+		return "", fmt.Errorf("%s: the file is empty", ref)
+	}
+	return "", errors.New("a key is named by env:NAME or file:PATH, never given itself")
 }
