@@ -13,7 +13,7 @@ import (
 // lower lines, never its own.
 var layers = []string{
 	"kernels dataplane coordinator/wire coordinator/simnet",
-	"kernels/cpu dkt/metric dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
+	"kernels/cpu dkt/metric dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
 	"dkt/graph dkt/checkpoint dataplane/source dataplane/fetch",
 	"coordinator/httpapi worker/train worker/stage",
