@@ -39,6 +39,8 @@ func (t *task) over() bool {
 func (n *Node) run(base, work context.Context, t *task) {
 	log := n.log.With("task", t.a.Task.ID, "token", t.a.Task.Token)
 	log.Info("task starts", "kind", string(t.a.Stage.Kind), "attempt", t.a.Task.Attempt)
+	work, end := limited(work, t.a.Stage)
+	defer end()
 	result, err := n.execute(work, t, log)
 	if cause := context.Cause(base); cause != nil {
 		log.Info("task dropped", "reason", cause)
@@ -52,6 +54,9 @@ func (n *Node) run(base, work context.Context, t *task) {
 		if result.Cause == wire.CauseDrain {
 			result.Error = errDrained.Error()
 		}
+		if late, ok := errors.AsType[*tooLongError](context.Cause(work)); ok {
+			result.Error = late.Error()
+		}
 	}
 	n.reports.flush(base, t.token())
 	n.deliver(base, t, result, log)
@@ -63,6 +68,9 @@ func (n *Node) run(base, work context.Context, t *task) {
 func causeOf(work context.Context, err error) wire.Cause {
 	if errors.Is(context.Cause(work), errDrained) {
 		return wire.CauseDrain
+	}
+	if _, ok := errors.AsType[*tooLongError](context.Cause(work)); ok {
+		return wire.CauseTask
 	}
 	return train.CauseOf(err)
 }
@@ -91,9 +99,9 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 			return train.Test(ctx, env, t.a)
 		}
 		return train.Train(ctx, env, t.a)
-	case wire.StageImport, wire.StageShard, wire.StageNoop, wire.StageIdle:
+	case wire.StageImport, wire.StageShard, wire.StageNoop, wire.StageIdle, wire.StageExec:
 	}
-	env := stage.Env{Blobs: n.cfg.Blobs, Progress: report, Logger: log}
+	env := stage.Env{Blobs: n.cfg.Blobs, Progress: report, Logger: log, Dir: n.execDir, Exec: n.cfg.Exec}
 	if t.a.Stage.Kind == wire.StageShard {
 		env.Stream = n.streamConn(ctx)
 	}

@@ -1,5 +1,5 @@
 // Package stage runs the pipeline stages that are no training: import, shard,
-// and the trivial noop and idle.
+// commands, and the trivial noop and idle.
 package stage
 
 import (
@@ -20,6 +20,8 @@ type Env struct {
 	Stream   *stream.Conn        // nil: shards stay in the lake
 	Progress func(wire.Progress) // never blocks
 	Logger   *slog.Logger
+	Dir      string   // absolute; where commands have their folders
+	Exec     []string // programs that may run: names, and patterns of absolute paths
 }
 
 // Run carries out a task and answers its outputs and result. Errors of a
@@ -31,6 +33,8 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runImport(ctx, env, a.Stage)
 	case wire.StageShard:
 		return runShard(ctx, env, a.Stage)
+	case wire.StageExec:
+		return runExec(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
