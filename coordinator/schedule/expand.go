@@ -25,7 +25,7 @@ func Expand(spec wire.Spec) ([]wire.Stage, error) {
 		b.add(importStage(spec))
 		return b.stages, b.err
 	case "graph":
-		return expandGraph(spec.Stages)
+		return expandGraph(graphNodes(spec))
 	}
 	return nil, fmt.Errorf("kind %q is unknown, want train, import or graph", spec.Kind)
 }
@@ -142,7 +142,11 @@ func expandGraph(nodes []wire.GraphNode) ([]wire.Stage, error) {
 				continue
 			}
 			placed[n.Name] = true
-			stages = append(stages, graphStage(n))
+			s, err := graphStage(n)
+			if err != nil {
+				return nil, err
+			}
+			stages = append(stages, s)
 		}
 		if len(stages) == before {
 			return nil, fmt.Errorf("stage %s waits for itself in a circle", firstMissing(nodes, placed))
@@ -160,10 +164,10 @@ func firstMissing(nodes []wire.GraphNode, placed map[string]bool) string {
 	return ""
 }
 
-func graphStage(n wire.GraphNode) wire.Stage {
+func graphStage(n wire.GraphNode) (wire.Stage, error) {
 	s := wire.Stage{
 		Name: n.Name, Kind: n.Kind, Run: n.Run, After: n.After, Tasks: max(n.Tasks, 1),
-		Retries: taskRetries, Resources: wire.Resources{Cores: 1}, Settings: json.RawMessage("{}"),
+		Resources: wire.Resources{Cores: 1}, Settings: json.RawMessage("{}"),
 	}
 	if s.Run == "" {
 		s.Run = wire.Batch
@@ -171,5 +175,9 @@ func graphStage(n wire.GraphNode) wire.Stage {
 			s.Run = wire.Service
 		}
 	}
-	return s
+	err := limits(&s, n)
+	if s.Kind == wire.StageExec {
+		err = errors.Join(err, execStage(&s, n.Exec))
+	}
+	return s, err
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"fmt"
+
 	"cohort/coordinator/wire"
 )
 
@@ -168,7 +170,7 @@ func (t *tx) advanceStage(s *wire.Stage) *wire.Stage {
 	case waits != "":
 		next.Status, next.Reason = wire.Pending, "waits for stage "+waits
 	default:
-		next.Status, next.Reason = wire.Pending, "waits for a worker with free cores"
+		next.Status, next.Reason = wire.Pending, "waits for "+workerFor(s)
 	}
 	if next.Status != s.Status || next.Reason != s.Reason {
 		t.setStage(next, func(*wire.Stage) {})
@@ -184,4 +186,16 @@ func (t *tx) waits(s *wire.Stage) string {
 		}
 	}
 	return ""
+}
+
+// workerFor says in a person's words which worker a stage that can start needs.
+func workerFor(s *wire.Stage) string {
+	text := "a worker with free cores"
+	if s.Kind == wire.StageExec {
+		text = "a worker that allows exec stages, with free cores"
+	}
+	if s.Resources.MemoryMB > 0 {
+		text += fmt.Sprintf(" and %d MB of free memory", s.Resources.MemoryMB)
+	}
+	return text
 }

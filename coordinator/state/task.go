@@ -65,6 +65,9 @@ func (t *tx) place(p wire.Placement, gang bool) *wire.Error {
 	if waits := t.waits(s); waits != "" || (s.Run == wire.Gang) != gang {
 		return refuse(wire.CodeConflict, "stage %s/%s can't start (waits for %q, runs as %s)", s.Job, s.Name, waits, s.Run)
 	}
+	if s.Kind == wire.StageExec && !n.Exec {
+		return refuse(wire.CodeConflict, "node %s allows no exec stages, so not %s/%s", n.ID, s.Job, s.Name)
+	}
 	free := Free(n, list[wire.Task](nil, t.Txn, tableTasks, "node", n.ID))
 	if free.Cores < p.Granted.Cores || free.MemoryMB < p.Granted.MemoryMB {
 		return refuse(wire.CodeConflict, "node %s has %+v free, task %s needs %+v", n.ID, free, k.ID, p.Granted)

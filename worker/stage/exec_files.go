@@ -19,9 +19,6 @@ import (
 	"cohort/dataplane/lake"
 )
 
-// temporary is the folder of a command's temporary files, below its own.
-const temporary = ".tmp"
-
 // A box is the folder of one attempt. Names in it never lead out of it.
 type box struct {
 	dir  string
@@ -40,7 +37,7 @@ func newBox(under, stage string) (*box, error) {
 		return nil, fmt.Errorf("exec: make folder: %w", err)
 	}
 	b := &box{dir: dir}
-	if err := os.Mkdir(filepath.Join(dir, temporary), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, wire.TemporaryFolder), 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("exec: make folder: %w", err), os.RemoveAll(dir))
 	}
 	if b.root, err = os.OpenRoot(dir); err != nil {
@@ -61,7 +58,7 @@ func plain(r rune) rune {
 func (b *box) environment(declared []string) []string {
 	var vars []string
 	for _, v := range []string{
-		"PATH=" + searchPath(), "HOME=" + b.dir, "TMPDIR=" + filepath.Join(b.dir, temporary), "LANG=C.UTF-8",
+		"PATH=" + searchPath(), "HOME=" + b.dir, "TMPDIR=" + filepath.Join(b.dir, wire.TemporaryFolder), "LANG=C.UTF-8",
 	} {
 		name := v[:strings.IndexByte(v, '=')+1]
 		if !slices.ContainsFunc(declared, func(d string) bool { return strings.HasPrefix(d, name) }) {
@@ -108,8 +105,7 @@ func (b *box) fetchOne(ctx context.Context, blobs lake.Blobs, name, hash string)
 
 // checkFile holds a name to those of files below the folder.
 func checkFile(name string) error {
-	first, _, _ := strings.Cut(name, "/")
-	if !fs.ValidPath(name) || name == "." || first == temporary || strings.ContainsAny(name, "\\\x00") {
+	if !wire.LocalFile(name) {
 		return inputf("exec: %q is no file name below the stage's folder", name)
 	}
 	return nil
