@@ -127,6 +127,9 @@ func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
 		}
 		limit = n
 	}
+	if name := r.URL.Query().Get("name"); name != "" {
+		return a.history(w, r, name, limit)
+	}
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		views := []wire.JobView{}
 		for _, j := range v.Jobs(on, limit) {
