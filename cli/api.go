@@ -126,9 +126,9 @@ type clientFile struct {
 }
 
 func clientFiles(spec *wire.Spec) []clientFile {
-	var files []clientFile
+	files := execFiles(spec)
 	if spec.Kind == "graph" {
-		return nil
+		return files
 	}
 	if !wire.Stored(spec.Data.Events) {
 		files = append(files, clientFile{"data.events", &spec.Data.Events, &spec.Data.EventsName})

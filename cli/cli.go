@@ -15,12 +15,16 @@ import (
 	"golang.org/x/term"
 
 	"cohort/coordinator/client"
+	"cohort/worker/supervise"
 )
 
 // Main runs the command line args, whose first word is the program's name, and
 // answers its exit code. Nothing but the arguments is read or written, except
 // the files and addresses that they name; env holds KEY=VALUE.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) (code int) {
+	if supervise.Asked(args) { // a worker runs a command: its files are the process's own
+		return supervise.Main(ctx)
+	}
 	p := &program{in: stdin, out: &sink{w: stdout}, err: &sink{w: stderr}, env: environment(env)}
 	defer func() {
 		if r := recover(); r != nil {

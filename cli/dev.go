@@ -13,6 +13,7 @@ func (p *program) devCommand() *cli.Command {
 		&cli.StringFlag{Name: "data-dir", Value: "cohort-data", Usage: "`FOLDER` of the cluster"},
 		&cli.StringFlag{Name: "http", Value: "127.0.0.1:7070", Usage: "`HOST:PORT` of the API"},
 		&cli.BoolFlag{Name: "insecure", Usage: "let --http be an address that others can reach"},
+		execFlag(),
 		logFlag("warn"),
 	)
 	c := p.command("dev", "", "a cluster in one process, to work with", flags, p.dev)
@@ -35,7 +36,7 @@ func (p *program) dev(c *cli.Context) error {
 	}
 	cluster, err := local.Start(c.Context, local.Config{
 		Workers: c.Int("workers"), DataDir: c.String("data-dir"), HTTP: c.String("http"), Insecure: c.Bool("insecure"),
-		Kernels: c.String("kernels"), Version: versionText(), Logger: log,
+		Kernels: c.String("kernels"), Exec: c.StringSlice("exec"), Version: versionText(), Logger: log,
 	})
 	if err != nil {
 		return err

@@ -20,9 +20,13 @@ import (
 	"cohort/cli/local"
 	"cohort/coordinator/wire"
 	"cohort/dkt/simulate"
+	"cohort/worker/supervise"
 )
 
 func TestMain(m *testing.M) {
+	if supervise.Asked(os.Args) { // a worker of this process runs a command
+		os.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))

@@ -16,7 +16,7 @@ func (p *program) jobCommand() *cli.Command {
 		Name: "job", Usage: "submit jobs and see what becomes of them", HideHelp: true,
 		Subcommands: []*cli.Command{
 			p.jobInitCommand(), p.jobValidateCommand(), p.jobPlanCommand(), p.jobRunCommand(),
-			p.jobListCommand(), p.jobStatusCommand(), p.jobLogsCommand(), p.jobWaitCommand(), p.jobStopCommand(),
+			p.jobListCommand(), p.jobHistoryCommand(), p.jobStatusCommand(), p.jobLogsCommand(), p.jobWaitCommand(), p.jobStopCommand(),
 			p.jobRetryCommand(), p.jobReportCommand(),
 		},
 	}

@@ -83,6 +83,7 @@ listen: 127.0.0.1:0      # for other members of a training round
 # cores: 1               # default: what the machine has
 # memory_mb: 2048
 # kernels: auto          # auto | avx512 | avx2 | portable
+# exec: [python3, /opt/etl/*]   # programs that exec stages may run here; default: none
 `
 
 func (p *program) jobInitCommand() *cli.Command {

@@ -17,6 +17,7 @@ type workerFile struct {
 	Cores        int      `yaml:"cores"`
 	MemoryMB     int64    `yaml:"memory_mb"`
 	Kernels      string   `yaml:"kernels"`
+	Exec         []string `yaml:"exec"` // programs that exec stages may run
 }
 
 func (p *program) workerCommand() *cli.Command {
@@ -44,7 +45,8 @@ func (p *program) worker(c *cli.Context) error {
 	}
 	node, err := local.StartWorker(c.Context, local.Worker{
 		ID: f.ID, DataDir: f.DataDir, Coordinators: f.Coordinators, Listen: f.Listen, Advertise: f.Advertise,
-		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Version: versionText(), Logger: log,
+		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec,
+		Version: versionText(), Logger: log,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -18,9 +19,15 @@ import (
 
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
+	"cohort/worker/supervise"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if supervise.Asked(os.Args) {
+		os.Exit(supervise.Main(context.Background()))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // cluster is a coordinator in memory: it holds assignments, answers blocking
 // queries and notes what workers report.

@@ -21,6 +21,7 @@ type Node struct {
 	cfg     Config
 	log     *slog.Logger
 	kernels string
+	execDir string // of exec stages
 	hub     *collective.Hub
 	reports *reports
 	kick    chan struct{} // a lease wants renewal now
@@ -54,10 +55,14 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if err := os.MkdirAll(c.cacheDir(), 0o755); err != nil {
 		return nil, fmt.Errorf("worker: make data folder: %w", err)
 	}
+	exec, err := clearExec(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	log := c.Logger.With("worker", c.ID)
 	ctx, cancel := context.WithCancelCause(ctx)
 	n := &Node{
-		cfg: c, log: log, kernels: string(path), hub: collective.NewHub(c.Listener, 0, log),
+		cfg: c, log: log, kernels: string(path), execDir: exec, hub: collective.NewHub(c.Listener, 0, log),
 		reports: newReports(c.API), kick: make(chan struct{}, 1), ready: make(chan struct{}),
 		cancel: cancel, lease: defaultLease, tasks: map[string]*task{},
 	}
@@ -126,7 +131,7 @@ func newSession() string {
 func (n *Node) register(ctx context.Context, session string) bool {
 	node := wire.Node{
 		ID: n.cfg.ID, Session: session, Role: wire.RoleWorker, Addr: n.cfg.Addr,
-		Resources: n.cfg.Resources, Version: n.cfg.Version, Kernels: n.kernels, Status: wire.NodeReady,
+		Resources: n.cfg.Resources, Version: n.cfg.Version, Kernels: n.kernels, Exec: len(n.cfg.Exec) > 0, Status: wire.NodeReady,
 	}
 	var b backoff
 	for said := ""; ; {

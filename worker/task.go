@@ -39,6 +39,8 @@ func (t *task) over() bool {
 func (n *Node) run(base, work context.Context, t *task) {
 	log := n.log.With("task", t.a.Task.ID, "token", t.a.Task.Token)
 	log.Info("task starts", "kind", string(t.a.Stage.Kind), "attempt", t.a.Task.Attempt)
+	work, end := limited(work, t.a.Stage)
+	defer end()
 	result, err := n.execute(work, t, log)
 	if cause := context.Cause(base); cause != nil {
 		log.Info("task dropped", "reason", cause)
@@ -58,6 +60,9 @@ func (n *Node) run(base, work context.Context, t *task) {
 		if result.Cause == wire.CauseDrain {
 			result.Error = errDrained.Error()
 		}
+		if late, ok := errors.AsType[*tooLongError](context.Cause(work)); ok {
+			result.Error = late.Error()
+		}
 	}
 	n.reports.flush(base, t.token())
 	n.deliver(base, t, result, log)
@@ -72,6 +77,9 @@ func causeOf(work context.Context, err error) wire.Cause {
 	}
 	if _, ok := errors.AsType[*stage.GateError](err); ok {
 		return wire.CauseGate
+	}
+	if _, ok := errors.AsType[*tooLongError](context.Cause(work)); ok {
+		return wire.CauseTask
 	}
 	return train.CauseOf(err)
 }
@@ -103,7 +111,7 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 	default:
 	}
 	env := stage.Env{
-		Blobs: n.cfg.Blobs, Progress: report, Logger: log,
+		Blobs: n.cfg.Blobs, Progress: report, Logger: log, Dir: n.execDir, Exec: n.cfg.Exec,
 		Commit: func(ctx context.Context, plan string) (string, bool, error) { return n.commit(ctx, t, plan) },
 	}
 	if t.a.Stage.Kind == wire.StageShard {

@@ -17,6 +17,7 @@ import (
 	"cohort/kernels/cpu"
 	"cohort/worker/collective"
 	"cohort/worker/device"
+	"cohort/worker/stage"
 )
 
 // Coordinator is the part of the API that a worker consumes
@@ -47,6 +48,7 @@ type Config struct {
 	Stream    *stream.Conn   // nil: dialled at the address that the coordinator gives
 	Resources wire.Resources // zero: the machine's
 	Kernels   string         // auto | avx512 | avx2 | portable; empty is auto
+	Exec      []string       // programs that exec stages may run (stage.CheckExec); none: the worker gets no such stages
 	Version   string
 	Timings   collective.Timings
 	Logger    *slog.Logger
@@ -85,6 +87,9 @@ func (c *Config) check() error {
 	need(c.Listener != nil && c.Dial != nil, "member listener or dialer")
 	need(c.Logger != nil, "logger")
 	if _, err := kernelPath(c.Kernels); err != nil {
+		errs = append(errs, fmt.Errorf("worker: %w", err))
+	}
+	if err := stage.CheckExec(c.Exec); err != nil {
 		errs = append(errs, fmt.Errorf("worker: %w", err))
 	}
 	return errors.Join(errs...)

@@ -13,7 +13,7 @@ import (
 // lower lines, never its own.
 var layers = []string{
 	"kernels dataplane coordinator/wire coordinator/simnet",
-	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
+	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
 	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
 	"coordinator/httpapi worker/train worker/stage",
@@ -40,7 +40,7 @@ var owners = map[string]string{
 	"gorgonia.org/tensor":             "dkt/graph",
 	"github.com/urfave/cli":           "cli",
 	"net/http":                        "coordinator worker cli",
-	"github.com/twmb/franz-go":       "dataplane/source",
+	"github.com/twmb/franz-go":        "dataplane/source",
 	"C":                               "kernels/cuda worker/device",
 }
 

@@ -26,11 +26,12 @@ const closeWait = 1500 * time.Millisecond
 // Config describes a cluster in one process.
 type Config struct {
 	Workers  int
-	DataDir  string // kept; may be used again, also after kill -9
-	HTTP     string // HOST:PORT of the API; empty: any port of loopback
-	Insecure bool   // HTTP may be an address that others can reach
-	Cores    int    // of each worker; 0: a share of the machine's
-	Kernels  string // auto | avx512 | avx2 | portable; empty is auto
+	DataDir  string   // kept; may be used again, also after kill -9
+	HTTP     string   // HOST:PORT of the API; empty: any port of loopback
+	Insecure bool     // HTTP may be an address that others can reach
+	Cores    int      // of each worker; 0: a share of the machine's
+	Kernels  string   // auto | avx512 | avx2 | portable; empty is auto
+	Exec     []string // programs that exec stages may run
 	Version  string
 	Logger   *slog.Logger
 }
@@ -110,7 +111,7 @@ func (c *Cluster) start(ctx context.Context, conf Config) (err error) {
 		w, err := StartWorker(ctx, Worker{
 			ID: id, DataDir: filepath.Join(conf.DataDir, id), Coordinators: []string{c.URL()}, Listen: "127.0.0.1:0",
 			Cores: cores(conf, k), MemoryMB: max(1, have.MemoryMB/int64(conf.Workers)), Kernels: conf.Kernels,
-			Version: conf.Version, Logger: conf.Logger, stream: conn,
+			Exec: conf.Exec, Version: conf.Version, Logger: conf.Logger, stream: conn,
 		})
 		if err != nil {
 			return err

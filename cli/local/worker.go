@@ -32,6 +32,7 @@ type Worker struct {
 	Cores        int      // 0: the machine's
 	MemoryMB     int64    // 0: the machine's
 	Kernels      string   // auto | avx512 | avx2 | portable
+	Exec         []string // programs that exec stages may run: names, and patterns of absolute paths
 	Version      string
 	Logger       *slog.Logger
 	stream       *stream.Conn // of a coordinator in the same process
@@ -63,7 +64,7 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 	// The node ends by Close or Stop, not when ctx does.
 	node, err := worker.Start(context.WithoutCancel(ctx), worker.Config{
 		ID: c.ID, DataDir: c.DataDir, API: api, Blobs: api.Blobs(lake.ErrNotFound),
-		Listener: l, Addr: c.Advertise, Stream: c.stream, Kernels: c.Kernels, Version: c.Version, Logger: c.Logger,
+		Listener: l, Addr: c.Advertise, Stream: c.stream, Kernels: c.Kernels, Exec: c.Exec, Version: c.Version, Logger: c.Logger,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		},

@@ -44,6 +44,13 @@ func (c *Client) Jobs(ctx context.Context) (r []wire.JobView, err error) {
 	return r, err
 }
 
+// History lists the jobs of a name with their stages, newest first; limit 0 is
+// all.
+func (c *Client) History(ctx context.Context, name string, limit int) (r []wire.JobView, err error) {
+	_, err = c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/jobs?name=%s&limit=%d", url.QueryEscape(name), limit), nil, &r)
+	return r, err
+}
+
 // Job reads a job, waiting up to wait for an index above the one given.
 func (c *Client) Job(ctx context.Context, id string, index uint64, wait time.Duration) (r wire.JobView, next uint64, err error) {
 	next, err = c.do(ctx, http.MethodGet, blocking("/v1/jobs/"+esc(id), index, wait), nil, &r)

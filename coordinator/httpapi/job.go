@@ -55,6 +55,9 @@ func (a *api) expand(ctx context.Context, text string, run schedule.Run) (wire.S
 			return spec, nil, err
 		}
 	}
+	if err := a.checkInputs(ctx, spec); err != nil {
+		return spec, nil, err
+	}
 	return spec, stages, nil
 }
 
@@ -66,19 +69,11 @@ func (a *api) checkContent(ctx context.Context, spec wire.Spec) error {
 		}
 	}
 	for key, name := range map[string]string{"data.events": spec.Data.Events, "split.file": spec.Split.File} {
-		hash, ok := strings.CutPrefix(name, "sha256:")
-		if !ok {
-			if name != "" && !strings.HasPrefix(name, "dataset:") {
-				return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("%s: %q was not uploaded: submit with cohort job run", key, name)}
-			}
+		if name == "" || strings.HasPrefix(name, "dataset:") {
 			continue
 		}
-		has, err := a.Blobs.Has(ctx, hash)
-		if err != nil {
+		if err := a.checkFile(ctx, key, name); err != nil {
 			return err
-		}
-		if !has {
-			return &wire.Error{Code: wire.CodeNotFound, Message: fmt.Sprintf("%s: no blob %s: upload the file first", key, hash)}
 		}
 	}
 	return nil
@@ -155,6 +150,9 @@ func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
 			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("limit %q is no count", s)}
 		}
 		limit = n
+	}
+	if name := r.URL.Query().Get("name"); name != "" {
+		return a.runs(w, r, name, limit)
 	}
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		views := []wire.JobView{}

@@ -92,7 +92,7 @@ func (p *planner) stage(s *wire.Stage) {
 		return
 	}
 	for _, k := range pending {
-		n := p.widest(s.Resources)
+		n := p.widest(s)
 		if n == nil || p.placed >= mostPlacements {
 			return
 		}
@@ -104,13 +104,13 @@ func (p *planner) stage(s *wire.Stage) {
 	}
 }
 
-// widest is the node with the most free cores among those with room; the first
-// by id among equals.
-func (p *planner) widest(need wire.Resources) *wire.Node {
+// widest is the node with the most free cores among those with room for a task
+// of the stage, and that allow it; the first by id among equals.
+func (p *planner) widest(s *wire.Stage) *wire.Node {
 	var best *wire.Node
 	for _, n := range p.nodes {
 		f := p.free[n.ID]
-		if f.Cores < need.Cores || f.MemoryMB < need.MemoryMB {
+		if f.Cores < s.Resources.Cores || f.MemoryMB < s.Resources.MemoryMB || s.Kind == wire.StageExec && !n.Exec {
 			continue
 		}
 		if best == nil || f.Cores > p.free[best.ID].Cores {
@@ -133,7 +133,7 @@ func (p *planner) gang(s *wire.Stage, tasks []*wire.Task) {
 	maps.Copy(before, p.free)
 	placements := make([]wire.Placement, 0, len(tasks))
 	for _, k := range tasks {
-		n := p.widest(s.Resources)
+		n := p.widest(s)
 		if n == nil {
 			p.free = before
 			p.placed -= len(placements)

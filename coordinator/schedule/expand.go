@@ -33,7 +33,7 @@ func Expand(spec wire.Spec, run Run) ([]wire.Stage, error) {
 		b.add(importStage(spec))
 		return b.stages, b.err
 	case "graph":
-		return expandGraph(spec.Stages)
+		return expandGraph(graphNodes(spec))
 	}
 	return nil, fmt.Errorf("kind %q is unknown, want train, import, graph or pipeline", spec.Kind)
 }
@@ -152,7 +152,11 @@ func expandGraph(nodes []wire.GraphNode) ([]wire.Stage, error) {
 	}
 	stages := make([]wire.Stage, len(nodes))
 	for k, n := range nodes {
-		stages[k] = graphStage(n)
+		s, err := graphStage(n)
+		if err != nil {
+			return nil, err
+		}
+		stages[k] = s
 	}
 	return inOrder(stages)
 }
@@ -202,10 +206,10 @@ func inOrder(stages []wire.Stage) ([]wire.Stage, error) {
 	return nil, fmt.Errorf("stage %s waits for itself in a circle", stages[k].Name)
 }
 
-func graphStage(n wire.GraphNode) wire.Stage {
+func graphStage(n wire.GraphNode) (wire.Stage, error) {
 	s := wire.Stage{
 		Name: n.Name, Kind: n.Kind, Run: n.Run, After: n.After, Tasks: max(n.Tasks, 1),
-		Retries: taskRetries, Resources: wire.Resources{Cores: 1}, Settings: json.RawMessage("{}"),
+		Resources: wire.Resources{Cores: 1}, Settings: json.RawMessage("{}"),
 	}
 	if s.Run == "" {
 		s.Run = wire.Batch
@@ -213,5 +217,9 @@ func graphStage(n wire.GraphNode) wire.Stage {
 			s.Run = wire.Service
 		}
 	}
-	return s
+	err := limits(&s, n)
+	if s.Kind == wire.StageExec {
+		err = errors.Join(err, execStage(&s, n.Exec))
+	}
+	return s, err
 }

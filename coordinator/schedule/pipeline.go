@@ -24,15 +24,20 @@ func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 	b.addTo(shardStage(&b, spec, split, data), "validate")
 	b.addTo(trainStage(&b, spec, split, inputs), "shard")
 	b.addTo(testStage(&b, "evaluate", spec, split, inputs), "train")
-	for _, n := range spec.Stages {
-		b.stages = append(b.stages, graphStage(n))
+	for _, n := range graphNodes(spec) {
+		s, err := graphStage(n)
+		b.err = errors.Join(b.err, err)
+		b.stages = append(b.stages, s)
 	}
 	if b.err != nil {
 		return nil, b.err
 	}
 	for k := range b.stages {
 		s := &b.stages[k]
-		s.Version, s.Fresh = wire.StageVersion(s.Kind), spec.Fresh
+		s.Fresh = spec.Fresh
+		if s.Kind != wire.StageExec { // a command says by its inputs and outputs whether its results are kept
+			s.Version = wire.StageVersion(s.Kind)
+		}
 		if run.Backfill {
 			s.Line = ""
 		}

@@ -63,7 +63,7 @@ func (t *tx) begin(s *wire.Stage, from *wire.Checkpoint) {
 	s.Started, s.Ended, s.Cause = 0, 0, wire.CauseNone
 	s.ModifyIndex = t.index
 	if s.Waits == 0 {
-		s.Reason = waitsForWorker
+		s.Reason = "waits for " + workerFor(s)
 	}
 	t.wait(s.Job, s.Name, s.Waits)
 	t.put(tableStages, s)
@@ -71,8 +71,6 @@ func (t *tx) begin(s *wire.Stage, from *wire.Checkpoint) {
 
 // wait notes how many stages one waits for.
 func (t *tx) wait(job, stage string, n int) { t.put(tableWaits, &waits{job, stage, n}) }
-
-const waitsForWorker = "waits for a worker with free cores"
 
 // ready is called when a stage waits for no other: its inputs are settled, and a
 // result that is there already is taken.
@@ -83,7 +81,7 @@ func (t *tx) ready(job, name string) {
 	if s.Version > 0 && !asks(&s) {
 		s.Key = keyOf(&s, bare)
 	}
-	t.setStage(s, func(s *wire.Stage) { s.Reason = waitsForWorker })
+	t.setStage(s, func(s *wire.Stage) { s.Reason = "waits for " + workerFor(s) })
 	if kept := t.kept(&s); kept != nil {
 		t.reuse(job, name, kept)
 	}
@@ -158,7 +156,7 @@ func (t *tx) advanceStage(j *wire.Job, s *wire.Stage) {
 			next.Started = t.now
 		}
 	case s.Waits == 0:
-		next.Status, next.Reason = wire.Pending, waitsForWorker
+		next.Status, next.Reason = wire.Pending, "waits for "+workerFor(s)
 	default:
 		next.Status, next.Reason = wire.Pending, ""
 	}

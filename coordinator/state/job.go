@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 
 	"cohort/coordinator/wire"
@@ -152,4 +153,16 @@ func (t *tx) restart(job, from string, again []*wire.Stage) {
 			t.ready(job, s.Name)
 		}
 	}
+}
+
+// workerFor says in a person's words which worker a stage that can start needs.
+func workerFor(s *wire.Stage) string {
+	text := "a worker with free cores"
+	if s.Kind == wire.StageExec {
+		text = "a worker that allows exec stages, with free cores"
+	}
+	if s.Resources.MemoryMB > 0 {
+		text += fmt.Sprintf(" and %d MB of free memory", s.Resources.MemoryMB)
+	}
+	return text
 }

@@ -71,6 +71,9 @@ func (t *tx) place(p wire.Placement, gang bool) *wire.Error {
 	if s.Waits > 0 || (s.Run == wire.Gang) != gang {
 		return refuse(wire.CodeConflict, "stage %s/%s can't start (waits for %d stages, runs as %s)", s.Job, s.Name, s.Waits, s.Run)
 	}
+	if s.Kind == wire.StageExec && !n.Exec {
+		return refuse(wire.CodeConflict, "node %s allows no exec stages, so not %s/%s", n.ID, s.Job, s.Name)
+	}
 	free := Free(n, list[wire.Task](nil, t.Txn, tableTasks, "node", n.ID))
 	if free.Cores < p.Granted.Cores || free.MemoryMB < p.Granted.MemoryMB {
 		return refuse(wire.CodeConflict, "node %s has %+v free, task %s needs %+v", n.ID, free, k.ID, p.Granted)

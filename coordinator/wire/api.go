@@ -10,7 +10,8 @@ import "encoding/json"
 //	GET  /v1/status                       StatusReply
 //	POST /v1/jobs          SubmitRequest  SubmitReply
 //	POST /v1/jobs/plan     SubmitRequest  PlanReply
-//	GET  /v1/jobs                         []JobView (newest first)
+//	GET  /v1/jobs?limit=N                 []JobView (newest first)
+//	GET  /v1/jobs?name=NAME&limit=N       []JobView of that name, with stages
 //	GET  /v1/jobs/{job}?stages=N|all      JobView (200 stages, those that matter first)
 //	GET  /v1/jobs/{job}/logs?from=SEQ&wait=D  LogsReply
 //	POST /v1/jobs/{job}/stop StopRequest  SubmitReply

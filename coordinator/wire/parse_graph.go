@@ -48,8 +48,10 @@ func (d *decoder) checkNodes(stages []GraphNode, builtin []string, kinds ...Stag
 			}
 		}
 	}
+	all := stageNames(stages, builtin)
+	d.checkExecInputs(stages, all)
 	if len(d.faults) == 0 {
-		d.checkCycle(stages, builtin)
+		d.checkCycle(stages, all)
 	}
 }
 
@@ -80,27 +82,27 @@ func (d *decoder) checkKind(path string, g *GraphNode) {
 }
 
 // checkCycle takes away stages whose predecessors are gone until none can go.
-func (d *decoder) checkCycle(stages []GraphNode, builtin []string) {
-	waits, next := map[string]int{}, map[string][]string{}
+func (d *decoder) checkCycle(stages []GraphNode, names StageNames) {
+	open, next := map[string]int{}, map[string][]string{}
 	for _, g := range stages {
-		waits[g.Name] += 0
-		for _, a := range g.After {
-			if !slices.Contains(builtin, a) {
-				waits[g.Name]++
+		open[g.Name] += 0
+		for _, a := range names.Waits(g) {
+			if names[a] >= 0 {
+				open[g.Name]++
 				next[a] = append(next[a], g.Name)
 			}
 		}
 	}
 	var free []string
 	for _, g := range stages {
-		if waits[g.Name] == 0 {
+		if open[g.Name] == 0 {
 			free = append(free, g.Name)
 		}
 	}
 	gone := 0
 	for ; gone < len(free); gone++ {
 		for _, n := range next[free[gone]] {
-			if waits[n]--; waits[n] == 0 {
+			if open[n]--; open[n] == 0 {
 				free = append(free, n)
 			}
 		}
@@ -109,7 +111,7 @@ func (d *decoder) checkCycle(stages []GraphNode, builtin []string) {
 		return
 	}
 	for k, g := range stages {
-		if waits[g.Name] > 0 {
+		if open[g.Name] > 0 {
 			d.at(fmt.Sprintf("stages[%d].after", k), "makes stage %q wait for itself", g.Name)
 			return
 		}

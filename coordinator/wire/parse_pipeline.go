@@ -235,7 +235,7 @@ func (d *decoder) checkExec(path string, e *ExecSpec) {
 	}
 	var names []string
 	take := func(at, name string) {
-		if name == "" || strings.HasPrefix(name, "/") || slices.Contains(strings.Split(name, "/"), "..") || strings.ContainsAny(name, "\x00\\") {
+		if !LocalFile(name) {
 			d.at(at, "%q is no file name below the stage's folder", name)
 		} else if slices.Contains(names, name) {
 			d.at(at, "%q is taken by another input or output", name)

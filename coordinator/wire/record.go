@@ -167,7 +167,8 @@ type Node struct {
 	Addr      string     `json:"addr"` // member listener for gangs, HOST:PORT
 	Resources Resources  `json:"resources"`
 	Version   string     `json:"version"`
-	Kernels   string     `json:"kernels"` // kernel path in use: avx512, avx2, portable
+	Kernels   string     `json:"kernels"`        // kernel path in use: avx512, avx2, portable
+	Exec      bool       `json:"exec,omitempty"` // it allows exec stages
 	Status    NodeStatus `json:"status"`
 	Reason    string     `json:"reason"`
 	Meta

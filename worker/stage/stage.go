@@ -1,5 +1,5 @@
 // Package stage runs the pipeline stages that are no training: import, shard,
-// and the trivial noop and idle.
+// commands, and the trivial noop and idle.
 package stage
 
 import (
@@ -23,7 +23,9 @@ type Env struct {
 	// plan that holds: an earlier attempt's may be there. Reused: the coordinator
 	// knows its result, and has ended the stage.
 	Commit func(ctx context.Context, plan string) (holds string, reused bool, err error)
-	Logger   *slog.Logger
+	Logger *slog.Logger
+	Dir    string   // absolute; where commands have their folders
+	Exec   []string // programs that may run: names, and patterns of absolute paths
 }
 
 // Run carries out a task and answers its outputs and result. Errors of a
@@ -41,12 +43,14 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runShard(ctx, env, a.Stage)
 	case wire.StageFeatures:
 		return runFeatures(ctx, env, a.Stage)
+	case wire.StageExec:
+		return runExec(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest, wire.StageExec:
+	case wire.StageTrain, wire.StageTest:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }

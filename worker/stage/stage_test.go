@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,9 +17,15 @@ import (
 	"cohort/dataplane/lake"
 	"cohort/dataplane/source"
 	"cohort/dataplane/stream"
+	"cohort/worker/supervise"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if supervise.Asked(os.Args) {
+		os.Exit(supervise.Main(context.Background()))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // bench is a place to run stages at.
 type bench struct {

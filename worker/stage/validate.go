@@ -218,4 +218,3 @@ func (v *validator) quarantine(ctx context.Context) error {
 	v.out["quarantine"], err = lake.WriteRejects(ctx, v.env.Blobs, all)
 	return err
 }
-
