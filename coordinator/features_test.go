@@ -142,15 +142,15 @@ func wrongFeatureReads(t *testing.T, url, set, student string) {
 	t.Helper()
 	for path, status := range map[string]int{
 		"/v1/features/none": 404, "/v1/features/none/students/" + student: 404,
-		"/v1/features/" + set + "/students/stranger":                           404,
-		"/v1/features/" + set + "/students/stranger?cut=77":                    404,
-		"/v1/features/" + set + "/students/" + student + "?cut=x":              400,
-		"/v1/features/" + set + "/students/" + student + "?cut=-1":             400,
-		"/v1/features/" + set + "/students/" + student + "?events=1000000":     400,
-		"/v1/features/" + set + "/students/" + student + "?cut=5":              404, // no event before it
-		"/v1/features/diff?a=" + set:                                           404,
-		"/v1/features/diff?a=none&b=" + set:                                    404,
-		"/v1/features?wait=x":                                                  400,
+		"/v1/features/" + set + "/students/stranger":                                                         404,
+		"/v1/features/" + set + "/students/stranger?cut=77":                                                  404,
+		"/v1/features/" + set + "/students/" + student + "?cut=x":                                            400,
+		"/v1/features/" + set + "/students/" + student + "?cut=-1":                                           400,
+		"/v1/features/" + set + "/students/" + student + "?events=1000000":                                   400,
+		"/v1/features/" + set + "/students/" + student + "?cut=5":                                            404, // no event before it
+		"/v1/features/diff?a=" + set:                                                                         404,
+		"/v1/features/diff?a=none&b=" + set:                                                                  404,
+		"/v1/features?wait=x":                                                                                400,
 		"/v1/features/" + set + "/students/" + student + "?events=0&cut=" + fmt.Sprint(int64(math.MaxInt64)): 400,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)

@@ -38,8 +38,10 @@ type grade struct {
 
 func gradeTable(rows []grade) *dataplane.Table {
 	t := &dataplane.Table{Columns: []dataplane.Column{
-		{Name: "student", Kind: dataplane.KindText}, {Name: "skill", Kind: dataplane.KindText},
-		{Name: "n", Kind: dataplane.KindInt}, {Name: "x", Kind: dataplane.KindFloat},
+		{Name: "student", Kind: dataplane.KindText},
+		{Name: "skill", Kind: dataplane.KindText},
+		{Name: "n", Kind: dataplane.KindInt},
+		{Name: "x", Kind: dataplane.KindFloat},
 	}}
 	for _, r := range rows {
 		t.Columns[0].Texts = append(t.Columns[0].Texts, r.student)
@@ -72,7 +74,7 @@ func drawGrades(t *rapid.T) []grade {
 	for range rapid.IntRange(0, 40).Draw(t, "rows") {
 		g := grade{
 			student: rapid.SampledFrom([]string{"a1", "a1x", "b2", "a", "c"}).Draw(t, "student"), // few parts: each costs skill: rapid.SampledFrom([]string{"", "s", "t"}).Draw(t, "skill"),
-			n: rapid.Int64().Draw(t, "n"), x: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(-1), math.Copysign(0, -1), 5e-324})).Draw(t, "x"),
+			n:       rapid.Int64().Draw(t, "n"), x: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.NaN(), math.Inf(-1), math.Copysign(0, -1), 5e-324})).Draw(t, "x"),
 		}
 		all[g.student+"/"+g.skill] = g
 	}
