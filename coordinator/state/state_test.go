@@ -486,7 +486,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 		wire.CmdTaskResult: wire.TaskResult{
 			Task: task, Token: token,
 			Error: rapid.SampledFrom([]string{"", "", "x"}).Draw(t, "error"), Cause: wire.CauseTask,
-			Dataset: &wire.Dataset{ID: job},
+			Dataset: &wire.Dataset{ID: job}, Features: &wire.FeatureSet{ID: job, Name: "n"},
 		},
 		wire.CmdReleaseTasks:  wire.ReleaseTasks{Tasks: []wire.TokenOf{{Task: task, Token: token}}, Cause: wire.CauseLease},
 		wire.CmdPutCheckpoint: wire.PutCheckpoint{Task: task, Token: token, Checkpoint: wire.Checkpoint{Hash: "h", Epoch: k}},

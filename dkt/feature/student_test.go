@@ -41,8 +41,8 @@ func lesson() []dataplane.Event {
 		{Time: monday, Item: "i1", Skill: "a", Correct: true, Elapsed: 1000},
 		{Time: monday + minute, Item: "i1", Skill: "b", Correct: true, Elapsed: 1000}, // the same answer's second skill
 		{Time: monday + 2*minute, Item: "i2", Skill: "a", Correct: true, Elapsed: 4000},
-		{Time: monday + 32*minute, Item: "i3", Skill: "c", Correct: false},                  // the gap itself ends nothing
-		{Time: monday + 24*hour, Item: "i1", Skill: "b", Correct: true, Elapsed: 2000},      // a session and a day later
+		{Time: monday + 32*minute, Item: "i3", Skill: "c", Correct: false},                   // the gap itself ends nothing
+		{Time: monday + 24*hour, Item: "i1", Skill: "b", Correct: true, Elapsed: 2000},       // a session and a day later
 		{Time: monday + 24*hour + minute, Item: "i1", Skill: "b", Correct: true, Elapsed: 9}, // the same skill again: another answer
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,6 +24,10 @@ import (
 func TestMain(m *testing.M) {
 	if supervise.Asked(os.Args) {
 		os.Exit(supervise.Main(context.Background()))
+	}
+	// A stage is run whole for each draw: fewer of them, unless the flag asks.
+	if err := flag.Set("rapid.checks", "10"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
