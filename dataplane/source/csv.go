@@ -95,7 +95,11 @@ func parseTime(s, unit string) (int64, bool) {
 		}
 		return v, true
 	}
-	for _, layout := range []string{"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02"} {
+	layouts := [...]string{"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02"}
+	if strings.HasSuffix(s, "Z") { // as sources with types write it: no other layout takes it, and each refusal costs
+		layouts[0], layouts[1] = layouts[1], layouts[0]
+	}
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil { // fractions of a second are taken by Parse
 			return t.UnixMicro(), true
 		}

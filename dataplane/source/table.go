@@ -62,11 +62,16 @@ func (t *table) column(field, name string) (int, error) {
 	if k := slices.Index(t.header, name); k >= 0 {
 		return k, nil
 	}
+	return 0, noColumn(t.file, field, name, t.header)
+}
+
+// noColumn says that a file, which has columns all, has not the one that is named.
+func noColumn(file, field, name string, all []string) error {
 	text := fmt.Sprintf("no such column, for %s", field)
-	if near := nearest(name, t.header); near != "" {
+	if near := nearest(name, all); near != "" {
 		text += fmt.Sprintf("; did you mean %q", near)
 	}
-	return 0, &InputError{File: t.file, Column: name, Text: text + ". The file has " + strings.Join(t.header, ", ")}
+	return &InputError{File: file, Column: name, Text: text + ". The file has " + strings.Join(all, ", ")}
 }
 
 // fieldsText puts errFields into words.
@@ -99,7 +104,11 @@ func (t *table) text(record []string, at int) (string, error) {
 // broken puts a reader's error into words.
 func (t *table) broken(err error) error {
 	var parse *csv.ParseError
+	var input *InputError
+	var known *outage
 	switch {
+	case errors.As(err, &input), errors.As(err, &known): // of the reader below
+		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
