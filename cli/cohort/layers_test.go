@@ -15,7 +15,7 @@ var layers = []string{
 	"kernels dataplane coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
-	"dkt/graph dkt/checkpoint dataplane/source dataplane/fetch",
+	"dkt/graph dkt/checkpoint dataplane/source dataplane/fetch dataplane/quality",
 	"coordinator/httpapi worker/train worker/stage",
 	"coordinator worker",
 	"cli/local",
