@@ -33,7 +33,7 @@ func (c *clockCount) add(l limits, t int64) {
 		c.within++
 	case l.within(t / 1000):
 		c.milli++
-	case t < l.late/1000+1 && l.within(t*1000):
+	case t > 0 && t <= l.late/1000 && l.within(t*1000):
 		c.kilo++
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"cohort/coordinator/wire"
@@ -119,10 +122,121 @@ func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
 				}
 			}
 			t.Logf("%d alarms in %d replays: %v", n, c.replays, by)
-			// 1 in 100 gives more than this in 1 of 1000 such tests.
+			// Were it 1 in 100, more than this would come of 1 in 1000 such tests.
 			if limit := map[int]int{1000: 21, 300: 9}[c.replays]; n > limit {
 				t.Errorf("%d alarms in %d replays", n, c.replays)
 			}
 		})
+	}
+}
+
+// each changes a history event by event, by a stream of its own.
+func each(change func(r *rand.Rand, e *dataplane.Event)) func(history) history {
+	return func(h history) history {
+		r := rand.New(rand.NewPCG(uint64(len(h)), uint64(h[0].Time)))
+		out := make(history, len(h))
+		for k, e := range h {
+			change(r, &e)
+			out[k] = e
+		}
+		return out
+	}
+}
+
+// easiest is the skill with the greatest share right.
+func easiest(all []history) (skill string) {
+	n, right := map[string]float64{}, map[string]float64{}
+	for _, h := range all {
+		for _, e := range h {
+			n[e.Skill]++
+			if e.Correct {
+				right[e.Skill]++
+			}
+		}
+	}
+	for _, s := range slices.Sorted(maps.Keys(n)) {
+		if skill == "" || right[s]/n[s] > right[skill]/n[skill] {
+			skill = s
+		}
+	}
+	return skill
+}
+
+// What is worth an alarm is noticed, at the sizes stated, in most of the draws.
+func TestChangesAreNoticed(t *testing.T) {
+	pool := population(t, simulate.Config{Students: 5000, Skills: 30, Answers: 40, Seed: 5})
+	easy := easiest(pool)
+	for name, c := range map[string]struct {
+		students int
+		gate     string
+		change   func(history) history
+	}{
+		"five-points-fewer-right": {1000, "answer_rate", each(func(r *rand.Rand, e *dataplane.Event) {
+			if e.Correct && r.Float64() < 0.05/0.65 {
+				e.Correct = false
+			}
+		})},
+		"ten-points-fewer-right": {200, "answer_rate", each(func(r *rand.Rand, e *dataplane.Event) {
+			if e.Correct && r.Float64() < 0.10/0.65 {
+				e.Correct = false
+			}
+		})},
+		"one-skill-of-thirty-graded-the-wrong-way-round": {500, "answer_rate", each(func(_ *rand.Rand, e *dataplane.Event) {
+			if e.Skill == easy {
+				e.Correct = !e.Correct
+			}
+		})},
+		"half-of-four-skills-of-thirty-swapped-for-others": {600, "population", each(func(r *rand.Rand, e *dataplane.Event) {
+			var k int
+			if _, err := fmt.Sscan(e.Skill, &k); err == nil && k < 4 && r.Float64() < 0.5 {
+				e.Skill = fmt.Sprint(k + 10)
+			}
+		})},
+		"a-twentieth-of-the-answers-on-new-skills": {300, "population", each(func(r *rand.Rand, e *dataplane.Event) {
+			if r.Float64() < 0.05 {
+				e.Skill = "new " + e.Skill
+			}
+		})},
+		"students-who-answer-half-as-often": {200, "population", func(h history) history { return h[:max(1, len(h)/2)] }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const draws = 10
+			noticed := 0
+			for seed := range uint64(draws) {
+				d := replay(t, pool, c.students, c.students, seed, c.change)
+				if slices.ContainsFunc(d.Statistics, func(s quality.Statistic) bool { return s.Alarm && s.Gate == c.gate }) {
+					noticed++
+				}
+			}
+			t.Logf("noticed in %d of %d draws of %d students", noticed, draws, c.students)
+			if noticed < draws*8/10 {
+				t.Errorf("noticed in %d of %d draws of %d students", noticed, draws, c.students)
+			}
+		})
+	}
+}
+
+// Learners of another make are noticed: new to the subject, and in a course of
+// their own.
+func TestAPopulationOfNewStudentsIsNoticed(t *testing.T) {
+	old := population(t, simulate.Config{Students: 300, Skills: 30, Answers: 40, Seed: 5})
+	fresh := population(t, simulate.Config{Students: 300, Skills: 12, Answers: 25, Seed: 6})
+	_, accepted := check(t, quality.Input{Spec: driftOnly}, old)
+	r, _ := check(t, quality.Input{Spec: driftOnly, Reference: accepted}, fresh)
+	if r.OK || !strings.Contains(r.Failure, "drift.population") || !strings.Contains(r.Failure, "is above") {
+		t.Errorf("%v: %s", r.OK, r.Failure)
+	}
+	r, _ = check(t, quality.Input{Spec: driftOnly, Reference: accepted}, old)
+	if !r.OK {
+		t.Errorf("a dataset drifts from itself: %s", r.Failure)
+	}
+}
+
+func TestTooFewStudentsAreNotCompared(t *testing.T) {
+	all := population(t, simulate.Config{Students: 100, Skills: 10, Answers: 10, Seed: 5})
+	_, accepted := check(t, quality.Input{Spec: driftOnly}, all)
+	r, _ := check(t, quality.Input{Spec: driftOnly, Reference: accepted}, all[:49])
+	if g := gate(t, r, "drift.population"); g.Status != quality.NotApplicable || !strings.Contains(g.Text, "49 students") || !r.OK {
+		t.Errorf("%+v", g)
 	}
 }

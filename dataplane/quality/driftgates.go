@@ -11,7 +11,7 @@ func (g *gates) drift() (*Drift, []Gate) {
 	names := [...]string{gateRate, gatePopulation}
 	whole := func(make func(name string) Gate) (gates []Gate) {
 		for _, n := range names {
-			gates = append(gates, make("drift of "+n))
+			gates = append(gates, make("drift."+n))
 		}
 		return gates
 	}
@@ -36,7 +36,7 @@ func (g *gates) drift() (*Drift, []Gate) {
 // bound, or the nearest to it.
 func (d *Drift) gate(of string) Gate {
 	var told *Statistic
-	gate := Gate{Name: "drift of " + of, Status: Passed}
+	gate := Gate{Name: "drift." + of, Status: Passed}
 	for k := range d.Statistics {
 		s := &d.Statistics[k]
 		if s.Gate != of {

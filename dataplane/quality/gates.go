@@ -76,8 +76,11 @@ func (g *gates) completeness() Gate {
 	bad := g.tally.sum(causeElapsed, causeEarly, causeLate, causeSkew)
 	// Counts may be of an increment, events of all: shares go together, numbers would not.
 	value := float64(share(c.Kept, rows) * (1 - share(bad, g.seen)))
-	gate := least(name, value, g.in.Spec.Completeness, "%s of %s %s no events%s",
-		percent(1-value), plural(rows, "row"), are(value, rows), g.mostly())
+	why := "all " + plural(rows, "row") + " are events"
+	if value < 1 {
+		why = fmt.Sprintf("%s of %s are no events%s", percent(1-value), plural(rows, "row"), g.mostly())
+	}
+	gate := least(name, value, g.in.Spec.Completeness, "%s", why)
 	if c.Rejected > 0 {
 		gate.Lines = append(gate.Lines, fmt.Sprintf("%s of %s rejected by the extraction", number(c.Rejected), plural(rows, "row")))
 	}
@@ -90,13 +93,6 @@ func (g *gates) completeness() Gate {
 		gate.Lines = append(gate.Lines, fmt.Sprintf("%s left out by a rule of the job: %s", plural(d.Rows, "row"), d.Reason))
 	}
 	return gate
-}
-
-func are(whole float64, rows int64) string {
-	if rows == 1 || float64((1-whole)*float64(rows)) < 1.5 {
-		return "is"
-	}
-	return "are"
 }
 
 // mostly names the fault met most.

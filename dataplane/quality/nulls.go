@@ -31,8 +31,10 @@ func (g *gates) columns() []nullCount {
 	}
 	var all []nullCount
 	for _, n := range []nullCount{
-		{column: c.Student, of: rows}, {column: c.Skill, empty: unskilled, of: rows + unskilled},
-		{column: c.Correct.Column, of: rows}, {column: c.Time, of: rows},
+		{column: c.Student, of: rows},
+		{column: c.Skill, empty: unskilled, of: rows + unskilled},
+		{column: c.Correct.Column, of: rows},
+		{column: c.Time, of: rows},
 	} {
 		n.empty += g.rejects.empty[n.column]
 		all = append(all, n)

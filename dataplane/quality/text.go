@@ -50,6 +50,7 @@ func (s Status) mark() string {
 		return "note"
 	case Off:
 		return "off"
+	case NotApplicable:
 	}
 	return "n/a"
 }

@@ -56,7 +56,7 @@ func recent(ref, cand *Profile) (*pairing, string) {
 	const dayMilli = day / millisecond
 	gap := (cand.At - ref.At) / dayMilli
 	if gap < 1 {
-		return nil, "the accepted dataset is less than a day older"
+		return nil, "the accepted dataset is not older by a day"
 	}
 	back := (gap+6)/7*7 - gap // days from the end of the days compared to the accepted dataset's run
 	n := min(gap, recentDays-back)

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// ahead is how many partitions are read at a time. Rows are handed on in order
+// partitionsAhead is how many partitions are read at a time. Rows are handed on in order
 // all the same: the partitions that come later wait with a few chunks ready.
-const ahead = 4
+const partitionsAhead = 4
 
 // tombstone is why a record without a value is left out.
 const tombstone = "tombstone"
@@ -47,7 +47,7 @@ func (k *kafka) Read(ctx context.Context, plan json.RawMessage, r *Reader) error
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	queue := make(chan chan kafkaChunk, ahead-1)
+	queue := make(chan chan kafkaChunk, partitionsAhead-1)
 	x := newExtractor(r.Names())
 	group.Go(func() {
 		defer close(queue)

@@ -1,0 +1,117 @@
+package quality_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane"
+	"cohort/dataplane/quality"
+	"cohort/dkt/simulate"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAProfileComesBack(t *testing.T) {
+	_, p := check(t, input(0), []history{log(3000)})
+	data, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := quality.DecodeProfile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := back.Encode()
+	if err != nil || !bytes.Equal(data, again) {
+		t.Errorf("another encoding, %v", err)
+	}
+	if d := cmp.Diff(quality.Compare(p, p), quality.Compare(back, back)); d != "" {
+		t.Error(d)
+	}
+	if back.Whole.Of != 300 || len(back.Whole.Students) != 300 || back.Recent.Of != 300 || len(back.Skills) != 5 || !back.Clock {
+		t.Errorf("%d of %d students, %d recent, skills %v", len(back.Whole.Students), back.Whole.Of, back.Recent.Of, back.Skills)
+	}
+}
+
+// A profile is of the events alone: in which part a student stands leaves no trace.
+func TestAProfileIsAFunctionOfItsEvents(t *testing.T) {
+	all := population(t, simulate.Config{Students: 9000, Skills: 20, Answers: 2, Seed: 3})
+	encode := func(all []history) []byte {
+		_, p := check(t, quality.Input{}, all)
+		if len(p.Whole.Students) != 4096 || p.Whole.Of != 9000 {
+			t.Errorf("a sample of %d of %d", len(p.Whole.Students), p.Whole.Of)
+		}
+		data, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	turned := append(append([]history{}, all[5000:]...), all[:5000]...)
+	if a, b := encode(all), encode(turned); !bytes.Equal(a, b) {
+		t.Error("the order of students shows in the profile")
+	}
+}
+
+func TestDamagedProfilesAreRefused(t *testing.T) {
+	_, p := check(t, quality.Input{}, []history{log(100)})
+	good, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{
+		{`"version":1`, `"version":2`},
+		{`"name":"0"`, `"name":"9"`},
+		{`"size":10`, `"size":11`},
+		{`"size":10`, `"size":9`},
+		{`"of":10`, `"of":9`},
+		{`"right":14`, `"right":99`},
+		{`"at":0`, `"at":-1`},
+	} {
+		bad := bytes.Replace(good, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(bad, good) {
+			t.Fatalf("no %s in %s", change[0], good)
+		}
+		if _, err := quality.DecodeProfile(bad); !errors.Is(err, quality.ErrProfile) {
+			t.Errorf("%s: %v", change[1], err)
+		}
+	}
+}
+
+// FuzzProfile reads arbitrary bytes; a profile that is taken can be compared.
+func FuzzProfile(f *testing.F) {
+	var all history
+	for k := range 300 {
+		all = append(all, dataplane.Event{Student: fmt.Sprintf("%032d", k/5), Time: int64(k), Skill: fmt.Sprint(k % 3), Correct: k%2 == 0})
+	}
+	_, p := check(f, quality.Input{Spec: wire.ValidateSpec{}}, []history{all})
+	data, err := p.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	_, p = check(f, input(0), []history{log(600)})
+	if data, err = p.Encode(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := quality.DecodeProfile(data)
+		if err != nil {
+			return
+		}
+		if again, err := p.Encode(); err != nil {
+			t.Error(err)
+		} else if _, err := quality.DecodeProfile(again); err != nil {
+			t.Errorf("what was encoded is refused: %v", err)
+		}
+		for _, s := range quality.Compare(p, p).Statistics {
+			if s.Alarm || s.Value != 0 && s.Value == s.Value {
+				t.Errorf("a profile drifts from itself: %+v", s)
+			}
+		}
+	})
+}
