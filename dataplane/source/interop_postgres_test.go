@@ -58,7 +58,7 @@ func newPostgres(t testing.TB) *pgServer {
 	if err != nil || len(found) == 0 {
 		t.Fatalf("no PostgreSQL server here (%v): run .ci/interop/postgres/install", err)
 	}
-	dir, err := os.MkdirTemp("", "cohort-postgres-") // t.TempDir's parent is closed to others
+	dir, err := os.MkdirTemp("", "cohort-postgres-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +169,11 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func eventually(t testing.TB, what string, done func() bool) {

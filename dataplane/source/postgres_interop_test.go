@@ -3,7 +3,6 @@
 package source_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -51,9 +49,7 @@ func newPuller(t testing.TB, url string, spec wire.PostgresSpec) *puller {
 		}
 		return '_'
 	}, t.Name()))
-	if err := os.Setenv(name, url); err != nil {
-		t.Fatal(err)
-	}
+	t.Setenv(name, url)
 	spec.URL = "env:" + name
 	src, err := source.OpenPostgres(t.Context(), spec)
 	if err != nil {
@@ -120,8 +116,7 @@ func sorted(ids []string) []string { return slices.SortedFunc(slices.Values(ids)
 // mustBeInput wants an *InputError that says all of want and nothing secret.
 func mustBeInput(t *testing.T, err error, want ...string) {
 	t.Helper()
-	var input *source.InputError
-	if !errors.As(err, &input) {
+	if _, is := errors.AsType[*source.InputError](err); !is {
 		t.Fatalf("%v is no InputError", err)
 	}
 	saysOnly(t, err, want...)
@@ -669,8 +664,7 @@ func wrongLogins(t *testing.T, url string) {
 	mustBeInput(t, plan(url+"&DateStyle=nonsense"), "the URL sets something")
 	outage := func(err error, want ...string) {
 		t.Helper()
-		var input *source.InputError
-		if errors.As(err, &input) {
+		if _, is := errors.AsType[*source.InputError](err); is {
 			t.Errorf("%v is an InputError", err)
 		}
 		saysOnly(t, err, append(want, "source.postgres.url (env:COHORT_TEST_PG")...)
@@ -775,93 +769,4 @@ CREATE TABLE a1 PARTITION OF attempts FOR VALUES FROM (0) TO (50); CREATE TABLE 
 	pgExec(t, c, "ALTER TABLE attempts DETACH PARTITION a1")
 	_, _, err := p.src.Plan(t.Context(), p.last)
 	mustBeInput(t, err, "of 95 rows that were extracted before, 46 are as they were")
-}
-
-// TestPostgresStopsInTheMiddle is an outage, in order or not, that is tried again.
-func TestPostgresStopsInTheMiddle(t *testing.T) {
-	s := startPostgres(t)
-	url := s.database(t, "stops")
-	c := pgConnect(t, url)
-	pgExec(t, c, attemptsTable)
-	loadAttempts(t, c, "attempts", 1, 200_000)
-	p := newPuller(t, url, wire.PostgresSpec{Table: "attempts"})
-	plan, _, err := p.src.Plan(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
-		var n int
-		err := p.src.Read(t.Context(), plan, &source.Reader{
-			Mapper: source.NewMapper(p.columns, source.NewMasker(nil), source.Bounds{}),
-			Emit: func(dataplane.Event) error {
-				if n++; n == 1000 {
-					s.stop(signal)
-				}
-				return nil
-			},
-		})
-		var input *source.InputError
-		if err == nil || errors.As(err, &input) {
-			t.Fatalf("%v: %v after %d rows", signal, err, n)
-		}
-		saysOnly(t, err, "source.postgres.url (env:")
-		t.Log(err)
-		if _, _, err := p.src.Plan(t.Context(), nil); err == nil || errors.As(err, &input) {
-			t.Fatalf("%v: %v", signal, err)
-		}
-		s.start()
-		if events, _, err := p.read(plan); err != nil || len(events) != 200_000 {
-			t.Errorf("%v: %d events, %v", signal, len(events), err)
-		}
-	}
-}
-
-// TestPostgresRate prints how fast events come, and how fast they could: the
-// server alone, and the client without mapping and masking.
-func TestPostgresRate(t *testing.T) {
-	n := 2_000_000
-	if testing.Short() {
-		n = 100_000
-	}
-	s := startPostgres(t)
-	url := s.database(t, "rate")
-	c := pgConnect(t, url)
-	pgExec(t, c, attemptsTable)
-	rate := func(what string, do func()) {
-		start := time.Now()
-		do()
-		t.Logf("%-12s %10.0f rows/s", what, float64(n)/time.Since(start).Seconds())
-	}
-	rate("load", func() { loadAttempts(t, c, "attempts", 1, n) })
-	pgExec(t, c, "ANALYZE attempts")
-	p := newPuller(t, url, wire.PostgresSpec{Table: "attempts"})
-	var plan json.RawMessage
-	rate("plan", func() {
-		var err error
-		if plan, _, err = p.src.Plan(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Logf("the plan has %d bytes", len(plan))
-	rate("nothing new", func() {
-		if _, more, err := p.src.Plan(t.Context(), plan); more || err != nil {
-			t.Fatal(more, err)
-		}
-	})
-	rate("server alone", func() {
-		pgExec(t, c, "SELECT count(*) FROM (SELECT id::text, student, item, skill, correct, at, ms, age(xmin) FROM attempts ORDER BY id OFFSET 0) q")
-	})
-	var events int
-	rate("read", func() {
-		err := p.src.Read(t.Context(), plan, &source.Reader{
-			Mapper: source.NewMapper(p.columns, source.NewMasker([]byte("key")), source.Bounds{}),
-			Emit:   func(dataplane.Event) error { events++; return nil },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	if cmp.Compare(events, n) != 0 {
-		t.Errorf("%d events", events)
-	}
 }
