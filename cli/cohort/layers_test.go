@@ -35,6 +35,7 @@ var owners = map[string]string{
 	"github.com/hashicorp/go-memdb":   "coordinator/state",
 	"github.com/nats-io":              "dataplane/stream",
 	"github.com/apache/arrow":         "dataplane",
+	"github.com/jackc/pgx":            "dataplane/source",
 	"gorgonia.org/cu":                 "kernels/cuda worker/device",
 	"gorgonia.org/gorgonia":           "dkt/graph",
 	"gorgonia.org/tensor":             "dkt/graph",

@@ -163,7 +163,7 @@ type PostgresSpec struct {
 	Table string `yaml:"table" json:"table,omitempty"`
 	Query string `yaml:"query" json:"query,omitempty"`
 	Key   string `yaml:"key" json:"key,omitempty"`     // unique column that rows are read in order of; empty: id
-	Batch int    `yaml:"batch" json:"batch,omitempty"` // rows a round trip; 0: 20000
+	Batch int    `yaml:"batch" json:"batch,omitempty"` // least rows of one of a plan's key ranges; 0: 20000
 }
 
 // LakeSpec names a folder or bucket of Parquet and CSV files.
