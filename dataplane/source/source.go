@@ -5,9 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -101,27 +99,4 @@ func ResolveKey(ref string) (key []byte, named bool, err error) {
 		return nil, false, err
 	}
 	return []byte(text), true, nil
-}
-
-// resolveSecret reads "env:NAME" or "file:PATH". Its errors name the reference,
-// unless that may be the secret itself.
-func resolveSecret(ref string) (string, error) {
-	kind, name, _ := strings.Cut(ref, ":")
-	switch kind {
-	case "env":
-		if text := os.Getenv(name); text != "" {
-			return text, nil
-		}
-		return "", fmt.Errorf("%s: the environment of this worker has no %s", ref, name)
-	case "file":
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", ref, err)
-		}
-		if text := strings.TrimSpace(string(b)); text != "" {
-			return text, nil
-		}
-		return "", fmt.Errorf("%s: the file is empty", ref)
-	}
-	return "", errors.New("a key is named by env:NAME or file:PATH, never given itself")
 }
