@@ -17,12 +17,17 @@ const (
 	tableStages   = "stages"
 	tableTasks    = "tasks"
 	tableRounds   = "rounds"
+
+	tableSchedules = "schedules"
+	tableBackfills = "backfills"
+
 	tableRequests = "requests"
 )
 
 func tables() []string {
 	return []string{
-		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableRequests,
+		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds,
+		tableSchedules, tableBackfills, tableRequests,
 	}
 }
 
@@ -118,6 +123,11 @@ func schema() *memdb.DBSchema {
 				return text(t.Node)
 			})),
 		table(tableRounds, index("id", true, func(r *wire.Round) []byte { return text(r.Job, r.Stage) })),
+		table(tableSchedules, index("id", true, func(s *wire.Schedule) []byte { return text(s.Name) })),
+		table(tableBackfills,
+			index("id", true, func(b *wire.Backfill) []byte { return text(b.ID) }),
+			index("schedule", true, func(b *wire.Backfill) []byte { return append(text(b.Schedule), number(b.CreateIndex)...) }),
+			index("open", true, func(b *wire.Backfill) []byte { return openKey(b.Status, b.CreateIndex, b.ID) })),
 		table(tableRequests,
 			index("id", true, func(r *request) []byte { return text(r.ID) }),
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),

@@ -136,6 +136,10 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Task{}
 	case tableRounds:
 		record = &wire.Round{}
+	case tableSchedules:
+		record = &wire.Schedule{}
+	case tableBackfills:
+		record = &wire.Backfill{}
 	case tableRequests:
 		record = &request{}
 	default:

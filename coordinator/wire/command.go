@@ -20,17 +20,31 @@ const (
 	CmdPutCheckpoint Number = 8
 	CmdAddStages     Number = 9
 	CmdFeatureLevel  Number = 10
+
+	CmdPutSchedule     Number = 20
+	CmdSetSchedule     Number = 21
+	CmdFireSchedule    Number = 22
+	CmdStartRun        Number = 23
+	CmdTriggerSchedule Number = 24
+	CmdDeleteSchedule  Number = 25
+	CmdPutBackfill     Number = 26
+	CmdStopBackfill    Number = 27
+	CmdStepBackfill    Number = 28
+	CmdWarnJob         Number = 29
 )
 
 // FeatureLevel is the highest level of commands this binary knows. A leader
 // proposes no command above the level that the state holds.
-const FeatureLevel = 1
+const FeatureLevel = 2
 
 // Level is the feature level that a command came with. New commands get a
 // higher one, together with a higher FeatureLevel.
 func (n Number) Level() int {
-	if n <= CmdFeatureLevel {
+	switch {
+	case n <= CmdFeatureLevel:
 		return 1
+	case n <= CmdWarnJob:
+		return 2
 	}
 	return math.MaxInt
 }
