@@ -344,7 +344,7 @@ func TestBadRequestsGetAClassAndALine(t *testing.T) {
 			t.Errorf("%s %s: %d %s; want %d and %q", c.method, c.path, r.StatusCode, text, c.status, c.say)
 		}
 	}
-	if s, err := api.Status(t.Context()); err != nil || s.Leader != "c1" || len(s.Peers) != 1 || s.Level != 1 {
+	if s, err := api.Status(t.Context()); err != nil || s.Leader != "c1" || len(s.Peers) != 1 || s.Level != wire.FeatureLevel {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	plan, err := api.Plan(t.Context(), graph("p"))

@@ -82,6 +82,7 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/jobs/{job}", a.job)
 	a.leader("GET /v1/jobs/{job}/logs", a.logs)
 	a.leader("POST /v1/jobs/{job}/stop", a.stop)
+	a.serveSchedules()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)
