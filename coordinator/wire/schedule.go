@@ -18,11 +18,11 @@ type Schedule struct {
 	SpecHash string       `json:"spec_hash"` // SHA-256 of Spec, hex
 	When     ScheduleSpec `json:"when"`      // with its defaults
 	Paused   bool         `json:"paused"`
-	Next     int64        `json:"next_ms"` // of the firings, the first that is not settled; 0: none
-	Last     int64        `json:"last_ms"` // the newest that is
-	Run      string       `json:"run"`     // job of the newest run, which may go on
-	Waiting  []Firing     `json:"waiting"` // firings to be started, the next first
-	Runs     []Firing     `json:"runs"`    // the newest KeepFirings that came to an end of their wait, newest last
+	Next     int64        `json:"next_ms"`        // of the firings, the first that is not settled; 0: none
+	Last     int64        `json:"last_ms"`        // the newest that is
+	Run      string       `json:"run"`            // job of the newest run, which may go on
+	Waiting  []Firing     `json:"waiting"`        // firings to be started, the next first
+	Runs     []Firing     `json:"runs"`           // the newest KeepFirings that came to an end of their wait, newest last
 	Made     int          `json:"backfills_made"` // numbers them
 	Meta
 }
