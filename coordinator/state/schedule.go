@@ -181,6 +181,8 @@ func (t *tx) triggerSchedule(c wire.TriggerSchedule) (string, *wire.Error) {
 	f, before := wire.Firing{At: c.At, By: wire.ByTrigger, State: wire.FiringWaiting}, t.active(s)
 	free := before == nil && (s.Paused || len(s.Waiting) == 0)
 	switch {
+	case t.job(c.Job.ID) != nil:
+		return "", refuse(wire.CodeConflict, "schedule %s: job %s exists already", s.Name, c.Job.ID)
 	case !free && s.When.Overlap == wire.OverlapQueue && len(s.Waiting) == 0:
 		t.setSchedule(*s, func(s *wire.Schedule) { t.note(s, f) })
 		return c.Job.ID, nil
