@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,8 +54,7 @@ func (p *program) printFirings(s wire.ScheduleView) error {
 		return nil
 	}
 	rows := make([][]string, 0, len(s.History))
-	for k := len(s.History) - 1; k >= 0; k-- {
-		f := s.History[k]
+	for _, f := range slices.Backward(s.History) {
 		status, note := string(f.State), f.Reason
 		if f.State == wire.FiringStarted {
 			status, note = string(f.Status), f.Problem
