@@ -38,9 +38,6 @@ func step(v *state.View, b *wire.Backfill) (wire.StepBackfill, bool) {
 		}
 	}
 	ended := open < len(b.Active)
-	if ended && b.StopOnFailure {
-		return c, true // perhaps it failed: first see
-	}
 	if b.Next == 0 || open >= b.Parallel || HeldBack(v, b) != nil {
 		return c, ended
 	}

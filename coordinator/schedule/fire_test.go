@@ -157,6 +157,33 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
+func TestWhatIsCaughtUpWaitsItsTurn(t *testing.T) {
+	for overlap, want := range map[string]string{
+		"skip":  "1300Z catchup started, 1600Z cron skipped, 1700Z cron skipped, 1400Z catchup waiting, 1500Z catchup waiting",
+		"queue": "1300Z catchup started, 1600Z cron skipped, 1400Z catchup waiting, 1500Z catchup waiting, 1700Z cron waiting",
+		"stop":  "1300Z catchup started, 1400Z catchup waiting, 1500Z catchup waiting, 1600Z cron waiting, 1700Z cron waiting",
+	} {
+		c := hourly(t, "all", overlap)
+		for _, after := range []int64{3 * hour, hour, hour} {
+			c.now += after
+			c.due()
+		}
+		if d := cmp.Diff(want, c.history("s")); d != "" {
+			t.Errorf("%s: %s", overlap, d)
+		}
+	}
+}
+
+func TestTwoFiringsInOneMinuteOfGraceAreBothSettled(t *testing.T) {
+	c := leveled(t, noon)
+	c.put("s", wire.ScheduleSpec{Cron: "* * * * *", Catchup: "none"})
+	c.now += 120_000
+	c.due()
+	if d := cmp.Diff("1201Z cron missed, 1202Z cron started", c.history("s")); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestAPausedScheduleStartsNothing(t *testing.T) {
 	c := hourly(t, "all", "queue")
 	c.now += 3 * hour
