@@ -15,10 +15,10 @@ import (
 func (p *program) jobRunCommand() *cli.Command {
 	flags := clientFlags(
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave once the job is accepted"},
-		setFlag(),
+		setFlag(), scheduleCheckFlag(),
 	)
 	c := p.command("run", "FILE", "submit a job and follow it", flags, p.jobRun)
-	c.Description = jobFileHelp + "\n\nCtrl-C leaves the job running. Exit code: 0 done, 8 failed, 130 left by Ctrl-C."
+	c.Description = jobFileHelp + scheduleHelp + "\n\nCtrl-C leaves the job running. Exit code: 0 done, 8 failed, 130 left by Ctrl-C."
 	return c
 }
 
@@ -31,7 +31,7 @@ func (p *program) jobRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := p.submit(c.Context, api, spec, dir)
+	id, err := p.submitOrSchedule(c, api, spec, dir)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,9 @@ func (p *program) jobRun(c *cli.Context) error {
 		p.printf("%s\n", id)
 		return nil
 	}
-	err = p.followToEnd(c.Context, api, id)
+	if err = p.awaitStart(c.Context, api, spec, id); err == nil {
+		err = p.followToEnd(c.Context, api, id)
+	}
 	if err != nil && c.Err() != nil {
 		p.talk("\njob %s goes on without you; come back with\n  cohort job wait%s %s", id, p.addrFlag(c), id)
 	}

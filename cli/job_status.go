@@ -33,6 +33,9 @@ func (p *program) printJob(j wire.JobView) error {
 	if j.Reason != "" {
 		p.printf("reason: %s\n", oneLine(j.Reason))
 	}
+	if j.Warning != "" {
+		p.printf("warning: %s\n", oneLine(j.Warning))
+	}
 	p.printf("submitted %s", ago(j.Submitted, time.Now()))
 	if j.Ended > 0 {
 		p.printf(", took %s", span(time.Duration(j.Ended-j.Submitted)*time.Millisecond))

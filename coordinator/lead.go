@@ -36,7 +36,7 @@ func (n *Node) lead(ctx context.Context) {
 		if n.inOffice(ctx) {
 			n.expire(ctx)
 			n.raise(ctx)
-			if wait := n.decide(ctx); wait > 0 {
+			if wait := soonest(n.fire(ctx), n.decide(ctx)); wait > 0 {
 				due.Reset(wait)
 			}
 		} else {
@@ -100,6 +100,31 @@ func (n *Node) raise(ctx context.Context) {
 	if lowest > have {
 		n.propose(ctx, wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: lowest})
 	}
+}
+
+// fire proposes what schedules and backfills have to do, and returns the time
+// until there is more, or 0.
+func (n *Node) fire(ctx context.Context) time.Duration {
+	now := time.Now().UnixMilli()
+	decisions, next := schedule.Due(n.state.Read(), now)
+	for _, d := range decisions {
+		if w, ok := d.Body.(wire.WarnJob); ok {
+			n.log.Warn("a run is late", "job", w.Job, "warning", w.Warning)
+		}
+		n.propose(ctx, d.Number, d.Body)
+	}
+	if next == 0 {
+		return 0
+	}
+	return time.Duration(next-now) * time.Millisecond
+}
+
+// soonest is the shorter of two waits, of which 0 is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // decide proposes what the schedule says, and returns the time until a pause

@@ -32,6 +32,7 @@ type world struct {
 	dir   string
 	blobs lake.Blobs
 	log   *slog.Logger
+	cut   consensus.Snapshots // of the logs; zero: the product's
 
 	coordinators map[string]*coordinator.Node
 	addrs        []string
@@ -74,7 +75,7 @@ func (w *world) startCoordinator(id string) {
 	_, raft := host.Raft()
 	l := host.Listen(httpPort)
 	c := coordinator.Config{
-		ID: id, DataDir: filepath.Join(w.dir, id), HTTP: l, Raft: raft, Timings: timings(), Blobs: w.blobs, Dial: host.Dial, Logger: w.log,
+		ID: id, DataDir: filepath.Join(w.dir, id), HTTP: l, Raft: raft, Timings: timings(), Cut: w.cut, Blobs: w.blobs, Dial: host.Dial, Logger: w.log,
 		Gossip: &gossip.Config{
 			Name: id, Meta: gossip.Meta{Role: "coordinator", HTTP: l.Addr().String()}, Transport: host.Gossip(), Logger: w.log,
 		},

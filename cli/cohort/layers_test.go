@@ -12,6 +12,7 @@ import (
 // layers is the order of packages, lowest first: a package imports only from
 // lower lines, never its own.
 var layers = []string{
+	"coordinator/cron",
 	"kernels dataplane coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
@@ -40,6 +41,7 @@ var owners = map[string]string{
 	"gorgonia.org/gorgonia":           "dkt/graph",
 	"gorgonia.org/tensor":             "dkt/graph",
 	"github.com/urfave/cli":           "cli",
+	"github.com/robfig/cron":          "coordinator/cron",
 	"net/http":                        "coordinator worker cli",
 	"github.com/twmb/franz-go":        "dataplane/source",
 	"C":                               "kernels/cuda worker/device",

@@ -19,6 +19,10 @@ const (
 	tableRounds   = "rounds"
 	tableKept     = "kept"
 	tableHeads    = "heads"
+
+	tableSchedules = "schedules"
+	tableBackfills = "backfills"
+
 	tableRequests = "requests"
 	tableFeatures = "features"
 	tableWaits    = "waits" // derived, in no snapshot
@@ -26,7 +30,8 @@ const (
 
 func tables() []string {
 	return []string{
-		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds, tableKept, tableHeads, tableRequests,
+		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds,
+		tableSchedules, tableBackfills, tableKept, tableHeads, tableRequests,
 		tableFeatures,
 	}
 }
@@ -184,6 +189,11 @@ func schema() *memdb.DBSchema {
 		table(tableKept, index("id", true, func(k *wire.Kept) []byte { return text(k.Key) })),
 		table(tableHeads, index("id", true, func(h *wire.Head) []byte { return text(h.Line) })),
 		table(tableRounds, index("id", true, func(r *wire.Round) []byte { return text(r.Job, r.Stage) })),
+		table(tableSchedules, index("id", true, func(s *wire.Schedule) []byte { return text(s.Name) })),
+		table(tableBackfills,
+			index("id", true, func(b *wire.Backfill) []byte { return text(b.ID) }),
+			index("schedule", true, func(b *wire.Backfill) []byte { return append(text(b.Schedule), number(b.CreateIndex)...) }),
+			index("open", true, func(b *wire.Backfill) []byte { return openKey(b.Status, b.CreateIndex, b.ID) })),
 		table(tableRequests,
 			index("id", true, func(r *request) []byte { return text(r.ID) }),
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),

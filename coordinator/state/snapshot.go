@@ -143,6 +143,10 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Head{}
 	case tableFeatures:
 		record = &wire.FeatureSet{}
+	case tableSchedules:
+		record = &wire.Schedule{}
+	case tableBackfills:
+		record = &wire.Backfill{}
 	case tableRequests:
 		record = &request{}
 	default:

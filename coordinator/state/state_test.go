@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -472,7 +473,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	job := rapid.SampledFrom([]string{"j1", "j2", "j3"}).Draw(t, "job")
 	task := job + "/train/" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "task")
 	token := uint64(rapid.IntRange(1, k+1).Draw(t, "token"))
-	number := wire.Number(rapid.IntRange(1, 12).Draw(t, "number"))
+	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 29)).Draw(t, "number"))
 	bodies := map[wire.Number]any{
 		wire.CmdRegisterNode: wire.RegisterNode{Node: wire.Node{ID: node, Session: "s-" + node, Resources: wire.Resources{Cores: 2}}},
 		wire.CmdNodeStatus: wire.SetNodeStatus{
@@ -495,6 +496,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 		wire.CmdPutPlan:       wire.PutPlan{Task: task, Token: token, Plan: "p"},
 		wire.CmdRetryJob:      wire.RetryJob{Job: job, From: rapid.SampledFrom([]string{"", "train", "after"}).Draw(t, "from")},
 	}
+	maps.Copy(bodies, scheduleBodies(t, k))
 	request := rapid.SampledFrom([]string{"", "", "r1", "r2"}).Draw(t, "request")
 	env, err := state.Envelope(number, bodies[number], "rapid", request)
 	if err != nil {
@@ -547,7 +549,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"n":3,"v":1,"t":5,"body":{"job":{"id":"j"},"stages":[{"name":"s","tasks":1}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env, err := state.Decode(data)
-		if err != nil || env.Number < 1 || env.Number > wire.CmdRetryJob || env.Version > 1 {
+		if err != nil || env.Number.Level() > wire.FeatureLevel || !known(env.Number) || env.Version > 1 {
 			return
 		}
 		var small wire.SubmitJob

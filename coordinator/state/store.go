@@ -109,6 +109,26 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.putPlan)
 	case wire.CmdRetryJob:
 		return do(env, t.retryJob)
+	case wire.CmdPutSchedule:
+		return do(env, t.putSchedule)
+	case wire.CmdSetSchedule:
+		return do(env, t.pauseSchedule)
+	case wire.CmdFireSchedule:
+		return do(env, t.fireSchedule)
+	case wire.CmdStartRun:
+		return do(env, t.startRun)
+	case wire.CmdTriggerSchedule:
+		return do(env, t.triggerSchedule)
+	case wire.CmdDeleteSchedule:
+		return do(env, t.deleteSchedule)
+	case wire.CmdPutBackfill:
+		return do(env, t.putBackfill)
+	case wire.CmdStopBackfill:
+		return do(env, t.stopBackfill)
+	case wire.CmdStepBackfill:
+		return do(env, t.stepBackfill)
+	case wire.CmdWarnJob:
+		return do(env, t.warnJob)
 	default:
 		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
 	}

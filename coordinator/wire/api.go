@@ -16,6 +16,12 @@ import "encoding/json"
 //	GET  /v1/jobs/{job}/logs?from=SEQ&wait=D  LogsReply
 //	POST /v1/jobs/{job}/stop StopRequest  SubmitReply
 //	POST /v1/jobs/{job}/retry RetryRequest SubmitReply
+//	GET  /v1/schedules, /v1/schedules/{name}       []ScheduleView, ScheduleView
+//	POST /v1/schedules           ScheduleRequest   SubmitReply
+//	POST /v1/schedules/{name}/pause CheckRequest   SubmitReply   (also /resume, /delete)
+//	POST /v1/schedules/{name}/trigger              TriggerReply
+//	POST /v1/schedules/{name}/backfill BackfillRequest SubmitReply
+//	POST /v1/schedules/{name}/backfill/{id}/stop StopRequest SubmitReply
 //	GET  /v1/nodes, /v1/nodes/{node}      []NodeView, NodeView
 //	POST /v1/nodes/{node}/register Node   RegisterReply
 //	POST /v1/nodes/{node}/renew RenewRequest RenewReply

@@ -22,6 +22,17 @@ const (
 	CmdFeatureLevel  Number = 10
 	CmdPutPlan       Number = 11
 	CmdRetryJob      Number = 12
+
+	CmdPutSchedule     Number = 20
+	CmdSetSchedule     Number = 21
+	CmdFireSchedule    Number = 22
+	CmdStartRun        Number = 23
+	CmdTriggerSchedule Number = 24
+	CmdDeleteSchedule  Number = 25
+	CmdPutBackfill     Number = 26
+	CmdStopBackfill    Number = 27
+	CmdStepBackfill    Number = 28
+	CmdWarnJob         Number = 29
 )
 
 // FeatureLevel is the highest level of commands this binary knows. A leader
@@ -34,7 +45,7 @@ func (n Number) Level() int {
 	switch {
 	case n <= CmdFeatureLevel:
 		return 1
-	case n <= CmdRetryJob:
+	case n <= CmdWarnJob:
 		return 2
 	}
 	return math.MaxInt

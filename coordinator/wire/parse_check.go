@@ -25,6 +25,10 @@ func (d *decoder) checkSpec(s *Spec) {
 	if s.Kind != "pipeline" {
 		d.only(s)
 	}
+	if s.Kind == "import" && d.has("schedule") {
+		d.at("schedule", "is for kinds pipeline, train and graph, this job is of kind import")
+	}
+	d.checkSchedule(s.Schedule)
 	switch s.Kind {
 	case "pipeline":
 		d.checkPipeline(s)

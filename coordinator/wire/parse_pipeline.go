@@ -24,13 +24,12 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkSums(s)
 	d.checkValidate(s.Validate)
 	d.checkFeatures(s.Features)
-	d.checkSchedule(s.Schedule)
 	d.checkExtra(s.Stages)
 }
 
 // only refuses the sections of other kinds.
 func (d *decoder) only(s *Spec) {
-	for path, set := range map[string]bool{"schedule": s.Schedule != ScheduleSpec{}, "source": s.Source.Kind != "" || d.has("source")} {
+	for path, set := range map[string]bool{"source": s.Source.Kind != "" || d.has("source")} {
 		if set && d.has(path) {
 			d.at(path, "is for kind pipeline, this job is of kind %s", s.Kind)
 		}
@@ -200,22 +199,6 @@ func (d *decoder) checkFeatures(f FeaturesSpec) {
 	}
 	d.between("features.recent", float64(f.Recent), 0, 1<<16)
 	d.checkDuration("features.gap", f.Gap)
-}
-
-func (d *decoder) checkSchedule(s ScheduleSpec) {
-	if s == (ScheduleSpec{}) {
-		return
-	}
-	if s.Cron == "" {
-		d.at("schedule.cron", "is missing: five fields such as \"0 3 * * 1\"")
-	}
-	if s.Catchup != "" {
-		d.oneOf("schedule.catchup", s.Catchup, "none", "last", "all")
-	}
-	if s.Overlap != "" {
-		d.oneOf("schedule.overlap", s.Overlap, "skip", "queue", "stop")
-	}
-	d.checkDuration("schedule.finish_by", s.FinishBy)
 }
 
 // PipelineStages are the built-in stages of a pipeline, in order.

@@ -7,7 +7,7 @@ type Spec struct {
 	Kind     string `yaml:"kind" json:"kind"` // train | import | graph | pipeline
 	Priority int    `yaml:"priority" json:"priority,omitempty"`
 	Fresh    bool   `yaml:"fresh,omitempty" json:"fresh,omitempty"` // run all, and extract all, though nothing has changed
-	// Schedule, of kind pipeline: a cron line alone, or a section.
+	// Schedule, of any kind but import: a cron line alone, or a section.
 	Schedule ScheduleSpec `yaml:"schedule,omitempty" json:"schedule"`
 	Source   SourceSpec   `yaml:"source,omitempty" json:"source"` // of kind pipeline, where data.events names no file
 	Validate ValidateSpec `yaml:"validate" json:"validate"`
@@ -111,7 +111,7 @@ type ExecInput struct {
 	From string `yaml:"from" json:"from"` // STAGE/OUTPUT, sha256:HASH, or a path of the client's
 }
 
-// ScheduleSpec says when a pipeline runs by itself.
+// ScheduleSpec says when a job runs by itself.
 type ScheduleSpec struct {
 	Cron     string `yaml:"cron" json:"cron,omitempty"`           // five fields, or @daily and the like
 	Zone     string `yaml:"zone" json:"zone,omitempty"`           // IANA name; empty: UTC
