@@ -30,7 +30,7 @@ const (
 // (Westfall and Young 1993): all statistics together alarm that seldom.
 func (f *frame) bounds(ref []unit, candidates int, tested [numStatistics]bool) (bound measure) {
 	all := make([]measure, replicates)
-	d := drawer{from: ref, met: make([]uint32, 1+f.rares)}
+	d := drawer{from: ref, met: make([]meeting, 1+f.rares)}
 	for r := range all {
 		d.replicate = uint32(r)
 		d.accepted(len(ref))
@@ -49,10 +49,23 @@ func (f *frame) bounds(ref []unit, candidates int, tested [numStatistics]bool) (
 	}
 	slices.Sort(farthest)
 	c := farthest[replicates-1-above]
+	floor := leastBounds(min(len(ref), candidates))
 	for k := range bound {
-		bound[k] = unshape(k, mean[k]+float64(c*deviation[k]))
+		bound[k] = unshape(k, max(mean[k]+float64(c*deviation[k]), floor[k]))
 	}
 	return bound
+}
+
+// leastBounds are what a dozen of n students make, or half a dozen of skills, who
+// are all of a kind that the other side lacks. Of a kind as rare as that the
+// accepted side may by chance have hardly any, and the bootstrap, which knows
+// that side alone, would take a few of them for a change.
+func leastBounds(n int) measure {
+	students := 12 / float64(n)
+	psi := func(students float64) float64 { // of so many in a bin that is else empty
+		return math.Sqrt(float64(students / float64(n) * kernels.Log(2*students+1)))
+	}
+	return measure{rateMean: 0, rateKS: students, ratePSI: psi(12), skillRate: psi(6), activityKS: students, skillPSI: psi(6)}
 }
 
 // drawer draws students with replacement, for both sides.
@@ -60,8 +73,8 @@ type drawer struct {
 	from      []unit
 	replicate uint32
 	drawn     []*unit
-	a, b      sums     // accepted, candidate
-	met       []uint32 // by rare skill: the replicate after which it was last drawn for a
+	a, b      sums      // accepted, candidate
+	met       []meeting // by rare skill; the mark is replicate + 1
 }
 
 // accepted draws n, and notes the rare skills among theirs.
@@ -70,14 +83,12 @@ func (d *drawer) accepted(n int) {
 	d.a = sums{}
 	for _, u := range d.drawn {
 		d.a.add(u)
-		for k := range u.skills {
-			d.met[u.skills[k].rare] = d.replicate + 1
-		}
+		u.note(d.met, d.replicate+1)
 	}
 	d.a.close(n)
 }
 
-// candidate draws n; to them, skills that accepted has not drawn are new.
+// candidate draws n; to them, rare skills that no other student of accepted has are new.
 func (d *drawer) candidate(n int) {
 	d.draw(n, 1)
 	d.b = sums{}

@@ -96,20 +96,28 @@ func alarms(d *quality.Drift) bool {
 
 // Where nothing has changed, at most 1 comparison in 100 alarms.
 func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
-	for _, c := range []struct{ accepted, candidate, skills, answers, replays int }{
-		{60, 60, 30, 20, 1000},
-		{150, 150, 30, 20, 300},
-		{60, 240, 120, 20, 300},
-		{240, 60, 12, 20, 300},
+	for name, c := range map[string]struct {
+		accepted, candidate, skills, answers, replays int
+		few                                           bool // a twelfth of the students are on a course of their own
+	}{
+		"60-and-60":                 {accepted: 60, candidate: 60, skills: 30, answers: 20, replays: 1000},
+		"150-and-150":               {accepted: 150, candidate: 150, skills: 30, answers: 20, replays: 300},
+		"60-and-240-of-1000-skills": {accepted: 60, candidate: 240, skills: 1000, answers: 20, replays: 300},
+		"240-and-60-of-12-skills":   {accepted: 240, candidate: 60, skills: 12, answers: 20, replays: 300},
+		"60-and-60-of-two-courses":  {accepted: 60, candidate: 60, skills: 30, answers: 20, replays: 300, few: true},
 	} {
-		t.Run(fmt.Sprintf("%d-%d", c.accepted, c.candidate), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			by := map[string]int{}
 			n := 0
 			var pool []history
 			for k := range c.replays {
 				if k%100 == 0 { // another world of skills, and other learners
-					pool = population(t, simulate.Config{Students: 1500, Skills: c.skills, Answers: c.answers, Seed: uint32(k + c.accepted)})
+					seed := uint32(k + c.accepted)
+					pool = population(t, simulate.Config{Students: 1100, Skills: c.skills, Answers: c.answers, Seed: seed})
+					if c.few {
+						pool = append(pool, otherCourse(t, 100, seed)...)
+					}
 				}
 				d := replay(t, pool, c.accepted, c.candidate, uint64(k), nil)
 				if alarms(d) {
@@ -128,6 +136,17 @@ func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherCourse is learners of other skills who answer more.
+func otherCourse(t testing.TB, students int, seed uint32) []history {
+	all := population(t, simulate.Config{Students: students, Skills: 12, Answers: 60, Seed: seed + 1<<20})
+	for _, h := range all {
+		for k := range h {
+			h[k].Skill = "other " + h[k].Skill
+		}
+	}
+	return all
 }
 
 // each changes a history event by event, by a stream of its own.

@@ -54,16 +54,36 @@ func (s *sums) add(u *unit) {
 	}
 }
 
-// addNew is add where of the rare skills only those numbered mark in met are in
-// the other side; the others go to unseenBin.
-func (s *sums) addNew(u *unit, met []uint32, mark uint32) {
+// meeting says who of a replicate's accepted side has met a rare skill.
+type meeting struct {
+	mark uint32 // of the replicate in which anybody has
+	only *unit  // the one student who has; nil: several
+}
+
+// note notes a student's rare skills.
+func (u *unit) note(met []meeting, mark uint32) {
+	for k := range u.skills {
+		m := &met[u.skills[k].rare]
+		if m.mark != mark {
+			*m = meeting{mark, u}
+		} else if m.only != u {
+			m.only = nil
+		}
+	}
+}
+
+// addNew is add where a rare skill goes to unseenBin if nobody has met it but the
+// student: one who is drawn for both sides stands for one that is on neither.
+func (s *sums) addNew(u *unit, met []meeting, mark uint32) {
 	s.rate[u.rate]++
 	s.activity[u.activity]++
 	for k := range u.skills {
 		a := &u.skills[k]
 		bin := a.bin
-		if a.rare != notRare && met[a.rare] != mark {
-			bin = unseenBin
+		if a.rare != notRare {
+			if m := &met[a.rare]; m.mark != mark || m.only == u {
+				bin = unseenBin
+			}
 		}
 		s.n[bin] += int64(a.n)
 		s.right[bin] += int64(a.right)
