@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// A stage is run whole for each draw: fewer of them, unless the flag asks.
-	if err := flag.Set("rapid.checks", "10"); err != nil {
+	if err := flag.Set("rapid.checks", "6"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
