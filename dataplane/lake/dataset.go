@@ -150,11 +150,12 @@ func encodeParquet(rows []dataplane.Event, timed bool) ([]byte, error) {
 }
 
 // writeParquet makes a file of one record. What it is written with is pinned.
-func writeParquet(rec arrow.Record) ([]byte, error) {
+func writeParquet(rec arrow.Record, more ...parquet.WriterProperty) ([]byte, error) {
 	var out bytes.Buffer
-	props := parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"))
-	w, err := pqarrow.NewFileWriter(rec.Schema(), &out, props, pqarrow.DefaultWriterProps())
+	props := append([]parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"),
+	}, more...)
+	w, err := pqarrow.NewFileWriter(rec.Schema(), &out, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, fmt.Errorf("open Parquet writer: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
 )
 
 // TableColumn is a column of a stored table.
@@ -95,7 +96,19 @@ func encodeTable(t *dataplane.Table) ([]byte, error) {
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
-	return writeParquet(rec)
+	return writeParquet(rec, dictionaries(t)...)
+}
+
+// dictionaries are for texts only: numbers of features seldom repeat, and each
+// dictionary costs a compressor.
+func dictionaries(t *dataplane.Table) []parquet.WriterProperty {
+	props := []parquet.WriterProperty{parquet.WithDictionaryDefault(false)}
+	for _, c := range t.Columns {
+		if c.Kind == dataplane.KindText {
+			props = append(props, parquet.WithDictionaryFor(c.Name, true))
+		}
+	}
+	return props
 }
 
 // readTable visits a part's rows in pieces, each a table.

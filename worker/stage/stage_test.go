@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		os.Exit(supervise.Main(context.Background()))
 	}
 	// A stage is run whole for each draw: fewer of them, unless the flag asks.
-	if err := flag.Set("rapid.checks", "10"); err != nil {
+	if err := flag.Set("rapid.checks", "6"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
