@@ -147,6 +147,7 @@ func TestASecondPutKeepsWhatHasRun(t *testing.T) {
 		t.Errorf("with another line: next is %d", s.Next)
 	}
 	l.must(wire.CmdSetSchedule, wire.SetSchedule{Name: "s", Paused: true})
+	again.Schedule.When.Cron = "@weekly"
 	l.must(wire.CmdPutSchedule, again)
 	if s := l.schedule(); !s.Paused || s.Next != 0 {
 		t.Errorf("paused: %+v", s)
