@@ -65,7 +65,7 @@ func allowed(list, command []string) (program string, err error) {
 // by a name that leads to nothing.
 func matches(entry, program string) bool {
 	if path.IsAbs(entry) {
-		ok, _ := path.Match(entry, filepath.Clean(program)) // CheckExec has seen the pattern
+		ok, _ := path.Match(entry, program) // CheckExec has seen the pattern
 		return ok
 	}
 	found, err := exec.LookPath(entry)

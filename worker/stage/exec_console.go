@@ -48,19 +48,21 @@ func newConsole(secrets [][]byte, emit func(lines []string)) *console {
 	return c
 }
 
-// allow refills the allowance, and reports whether a line may be told.
-func (c *console) allow() bool {
+// refill grants what the time that has passed allows.
+func (c *console) refill() {
 	now := c.now()
 	passed := now.Sub(c.at).Seconds()
 	c.at = now
 	c.lines = min(burst, c.lines+passed*perSecond)
 	c.size = min(burstSize, c.size+passed*sizeRate)
-	return c.lines >= 1 && c.size >= mostLine
 }
+
+// may reports whether another line may be told.
+func (c *console) may() bool { return c.lines >= 1 && c.size >= mostLine }
 
 // add tells a line, or notes that it is left out.
 func (c *console) add(line string) {
-	if !c.allow() {
+	if !c.may() {
 		c.left++
 		c.held = append(c.held, line)
 		if len(c.held) > keptLines {
@@ -107,16 +109,21 @@ type printed struct {
 	last []string
 }
 
-// Write takes what was printed. It never fails.
+// lineEnds end a line; a progress bar ends its own with the second.
+const lineEnds = "\n\r"
+
+// Write takes what was printed. It never fails. Lines that can't be told are
+// not even looked at, but for the last.
 func (p *printed) Write(b []byte) (int, error) {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
-	n := len(b)
-	if !p.of.allow() {
-		b = p.skip(b)
-	}
+	n, skipped := len(b), false
+	p.of.refill()
 	for len(b) > 0 {
-		end := bytes.IndexAny(b, "\n\r")
+		if !skipped && !p.of.may() {
+			b, skipped = p.skip(b), true
+		}
+		end := bytes.IndexAny(b, lineEnds)
 		if end < 0 {
 			p.grow(b)
 			break
@@ -133,11 +140,13 @@ func (p *printed) Write(b []byte) (int, error) {
 func (p *printed) skip(b []byte) []byte {
 	from := len(b)
 	for range keptLines + 1 {
-		if from = bytes.LastIndexByte(b[:from], '\n'); from < 0 {
+		if from = bytes.LastIndexAny(b[:from], lineEnds); from < 0 {
 			return b
 		}
 	}
-	p.of.left += bytes.Count(b[:from+1], []byte("\n"))
+	for k := range lineEnds {
+		p.of.left += bytes.Count(b[:from+1], []byte(lineEnds[k:k+1]))
+	}
 	p.line = p.line[:0]
 	return b[from+1:]
 }
