@@ -42,6 +42,11 @@ func TestMembersShareTheDerivation(t *testing.T) {
 		"adam": func(*dkt.Config) {}, "lazy": func(c *dkt.Config) { c.Lazy = true },
 		"direct":      func(c *dkt.Config) { c.Shape.Embed = 0 },
 		"direct-lazy": func(c *dkt.Config) { c.Shape.Embed, c.Lazy = 0, true },
+		"inputs":      func(c *dkt.Config) { c.Shape.Skills, c.Shape.Kinds, c.Shape.Levels = skills/3, 6, 3 },
+		"inputs-lazy": func(c *dkt.Config) { c.Shape.Skills, c.Shape.Kinds, c.Shape.Levels, c.Lazy = skills/3, 6, 3, true },
+		"inputs-direct": func(c *dkt.Config) {
+			c.Shape.Skills, c.Shape.Kinds, c.Shape.Levels, c.Shape.Embed = skills/3, 6, 3, 0
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config()
@@ -86,6 +91,47 @@ func TestLazyAdamUpdatesWhatOccurs(t *testing.T) {
 			if same := st.Params.Bout()[q] == begin.Bout()[q]; same != (lazy && !here) {
 				t.Fatalf("lazy %v: bias %d asked %v, is as it began %v", lazy, q, here, same)
 			}
+		}
+	}
+}
+
+// Of a model with further inputs lazy Adam moves the parts of what occurs.
+func TestLazyAdamUpdatesThePartsOfWhatOccurs(t *testing.T) {
+	d := manySkills(t, 1500)
+	c := config()
+	c.Shape.Skills, c.Shape.Kinds, c.Shape.Levels, c.Epochs, c.Decay, c.Lazy = 250, 12, 6, 1, 0.1, true
+	var embeds, heads [2000]bool
+	for k := range d.Train.Seqs {
+		s := &d.Train.Seqs[k]
+		for t := range s.In { // of few skills and kinds
+			s.In[t], s.Ask[t] = s.In[t]%7+250*(s.In[t]%4), s.Ask[t]%9+250*(s.Ask[t]%5)
+			own, more := c.Shape.EmbedParts(s.In[t])
+			embeds[own], embeds[more] = true, true
+			own, more = c.Shape.HeadParts(s.Ask[t])
+			heads[own], heads[more] = true, true
+		}
+	}
+	for k := range d.Valid.Seqs {
+		s := &d.Valid.Seqs[k]
+		for t := range s.In {
+			s.In[t], s.Ask[t] = s.In[t]%7, s.Ask[t]%9
+		}
+	}
+	begin := kernels.InitParams(c.Shape, c.Seed)
+	st := train(t, c, d, 2, cpu.Options{})[0]
+	for x := range c.Shape.EmbedRows() {
+		at, end := x*c.Shape.Embed, (x+1)*c.Shape.Embed
+		if same := slices.Equal(st.Params.E()[at:end], begin.E()[at:end]); same == embeds[x] {
+			t.Errorf("row %d of E is part of what occurs: %v, is as it began: %v", x, embeds[x], same)
+		}
+	}
+	for q := range c.Shape.HeadRows() {
+		at, end := q*c.Shape.Hidden, (q+1)*c.Shape.Hidden
+		if same := slices.Equal(st.Params.Wout()[at:end], begin.Wout()[at:end]); same == heads[q] {
+			t.Errorf("row %d of the head is part of what is asked: %v, is as it began: %v", q, heads[q], same)
+		}
+		if same := st.Params.Bout()[q] == begin.Bout()[q]; same == heads[q] {
+			t.Errorf("bias %d is part of what is asked: %v, is as it began: %v", q, heads[q], same)
 		}
 	}
 }

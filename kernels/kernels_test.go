@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"slices"
 	"math/big"
 	"math/bits"
 	"math/rand/v2"
@@ -380,6 +381,66 @@ func TestErrorsNameTensorAndStep(t *testing.T) {
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// A model with further inputs begins with the weights of the plain one: what is
+// beside them is small or zero.
+func TestFurtherInputsBeginBesideThePlainWeights(t *testing.T) {
+	for _, embed := range []int{5, 0} {
+		plain := InitParams(Shape{Skills: 4, Embed: embed, Hidden: 6, Layers: 2}, 7)
+		s := Vocabulary{Skills: 4, Levels: 3, Paces: 2}.Shape(plain.Shape)
+		if s.Kinds != 12 || s.Levels != 3 || s.Rows() != 48 || s.Asks() != 12 || s.EmbedRows() != 20 || s.HeadRows() != 7 {
+			t.Fatalf("shape %+v", s)
+		}
+		p := InitParams(s, 7)
+		n := len(plain.E())
+		for name, pair := range map[string][2][]float32{
+			"E": {plain.E(), p.E()[:n]}, "LSTM": {plain.LSTM(), p.LSTM()},
+			"Wout": {plain.Wout(), p.Wout()[:len(plain.Wout())]}, "Bout": {plain.Bout(), p.Bout()[:4]},
+		} {
+			if !slices.Equal(pair[0], pair[1]) {
+				t.Errorf("%s begins elsewhere", name)
+			}
+		}
+		for k, v := range p.E()[n:] {
+			if (v == 0) != (k < 2*s.RowWidth()) || math.Abs(float64(v)) > 1.5 {
+				t.Errorf("entry %d of the kinds is %g", k, v)
+			}
+		}
+		if slices.ContainsFunc(p.Wout()[4*6:], func(v float32) bool { return v != 0 }) || p.Bout()[5] != 0 {
+			t.Error("levels have weights")
+		}
+	}
+}
+
+// Interactions and questions are apart, and each is the sum of its own parts.
+func TestPartsOfAVocabulary(t *testing.T) {
+	for _, v := range []Vocabulary{{Skills: 3}, {Skills: 3, Levels: 4}, {Skills: 3, Paces: 5}, {Skills: 3, Levels: 4, Paces: 5}} {
+		s := v.Shape(Shape{Embed: 1, Hidden: 1, Layers: 1})
+		seen := map[int32]bool{}
+		for skill := range int32(3) {
+			for level := range uint8(max(v.Levels, 1)) {
+				ask := v.Ask(skill, level)
+				own, more := s.HeadParts(ask)
+				if own != skill || ask >= int32(s.Asks()) || (more < 0) != (v.Levels == 0) || more >= 0 && more != 3+int32(level) {
+					t.Errorf("%+v: question (%d, %d) is %d, of %d and %d", v, skill, level, ask, own, more)
+				}
+				for pace := range uint8(max(v.Paces, 1)) {
+					for right := range uint8(2) {
+						x := v.Interaction(skill, right, level, pace)
+						own, more := s.EmbedParts(x)
+						if seen[x] || x >= int32(s.Rows()) || own != skill+3*int32(right) || (more < 0) != (s.Kinds == 0) || more >= 0 && (more-6)%2 != int32(right) {
+							t.Errorf("%+v: interaction (%d, %d, %d, %d) is %d, of %d and %d", v, skill, right, level, pace, x, own, more)
+						}
+						seen[x] = true
+					}
+				}
+			}
+		}
+		if len(seen) != s.Rows() {
+			t.Errorf("%+v: %d interactions of %d", v, len(seen), s.Rows())
 		}
 	}
 }

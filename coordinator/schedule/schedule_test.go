@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -289,6 +290,29 @@ func TestATrainJobBecomesFourStages(t *testing.T) {
 	var in wire.ImportSettings
 	if err := json.Unmarshal(stages[0].Settings, &in); err != nil || in.MaskKey != "env:K" || in.File != "e.csv" || in.FoldColumn != "fold" {
 		t.Errorf("import settings %+v, %v", in, err)
+	}
+}
+
+// Where the model takes more than skill and correctness, shards depend on who trains.
+func TestFurtherInputsMakeShardsOfASplit(t *testing.T) {
+	for _, kind := range []string{"train", "pipeline"} {
+		for _, inputs := range [][]string{nil, {"difficulty"}} {
+			spec := trainSpec()
+			spec.Kind, spec.Model.Inputs = kind, inputs
+			stages, err := schedule.Expand(spec, schedule.Run{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := slices.IndexFunc(stages, func(s wire.Stage) bool { return s.Name == "shard" })
+			var s wire.ShardSettings
+			if err := json.Unmarshal(stages[at].Settings, &s); err != nil {
+				t.Fatal(err)
+			}
+			_, folds := stages[at].Inputs["folds"]
+			if want := inputs != nil; (s.Split != nil) != want || folds != want || len(s.Inputs) != len(inputs) || want && s.Split.Test != spec.Split.Test {
+				t.Errorf("%s, inputs %v: settings %s of %v", kind, inputs, stages[at].Settings, stages[at].Inputs)
+			}
+		}
 	}
 }
 

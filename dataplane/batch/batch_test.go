@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -47,7 +48,46 @@ func decodeAll(t testing.TB, messages [][]byte) []dataplane.History {
 }
 
 func same(a, b dataplane.History) bool {
-	return a.Student == b.Student && slices.Equal(a.Skill, b.Skill) && bytes.Equal(a.Correct, b.Correct)
+	return a.Student == b.Student && slices.Equal(a.Skill, b.Skill) && bytes.Equal(a.Correct, b.Correct) &&
+		extrasOf(a) == extrasOf(b) && bytes.Equal(a.Level, b.Level) && bytes.Equal(a.Pace, b.Pace)
+}
+
+// more gives histories the extras.
+func more(h []dataplane.History, e extras) []dataplane.History {
+	for i := range h {
+		for k, extra := range e.of(&h[i]) {
+			*extra = []uint8{}
+			for j := range h[i].Skill {
+				*extra = append(*extra, uint8((3+i+j*(k+1))%11))
+			}
+		}
+	}
+	return h
+}
+
+// Histories of plain models keep their bytes whatever else a history may hold.
+func TestPlainBytesAreWhatTheyWere(t *testing.T) {
+	messages, err := EncodeHistories(noise(7, 300, 900))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "ea2a1c110560ba046d93ad1958fe1681dc2d2a627c17f49d9b6bc1bb7bce2433"
+	if got := fmt.Sprintf("%x", sha256.Sum256(bytes.Join(messages, nil))); got != want {
+		t.Errorf("%d messages hash to %s, want %s", len(messages), got, want)
+	}
+}
+
+func TestHistoriesAreAlike(t *testing.T) {
+	for name, spoil := range map[string]func(h []dataplane.History){
+		"one_without": func(h []dataplane.History) { h[1].Pace = nil },
+		"short":       func(h []dataplane.History) { h[1].Level = h[1].Level[1:] },
+	} {
+		h := more(noise(8, 3, 4), extras{level: true, pace: true})
+		spoil(h)
+		if _, err := EncodeHistories(h); err == nil {
+			t.Errorf("%s: encoded", name)
+		}
+	}
 }
 
 func TestHistoriesSurviveTheRoundTrip(t *testing.T) {
@@ -58,6 +98,9 @@ func TestHistoriesSurviveTheRoundTrip(t *testing.T) {
 		"few":                  noise(1, 3, 5),
 		"many-incompressible":  noise(2, 700, 900),
 		"longer-than-message":  noise(3, 2, 500_000),
+		"levels":               more(noise(3, 2, 500_000), extras{level: true}),
+		"paces":                more(noise(2, 700, 900), extras{pace: true}),
+		"levels-and-paces":     more(noise(2, 700, 1700), extras{level: true, pace: true}),
 		"short-long-and-short": append(append(noise(4, 1, 3), noise(5, 2, 450_000)[1]), dataplane.History{Student: "z", Skill: []int32{1}, Correct: []uint8{1}}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"cohort/dataplane"
 	"cohort/dkt"
 	"cohort/dkt/metric"
 	"cohort/kernels"
@@ -42,6 +43,12 @@ func TestAStateComesBackToTheLastBit(t *testing.T) {
 		}
 		if !best {
 			want.Best, want.BestHash = nil, ""
+		} else {
+			s := kernels.Shape{Skills: 3, Embed: 2, Hidden: 4, Layers: 1, Kinds: 6, Levels: 3}
+			want.Best = kernels.InitParams(s, 8)
+			want.BestHash = kernels.HashWeights(want.Best)
+			want.Params = kernels.InitParams(s, 9)
+			want.Moment1, want.Moment2 = slices.Clone(want.Params.Data), slices.Clone(want.Params.Data)
 		}
 		got, err := ReadState(file(t)(State(want)))
 		if err != nil {
@@ -64,6 +71,13 @@ func TestWeightsComeBackWithTheirVocabulary(t *testing.T) {
 		t.Error(d)
 	}
 	if d := cmp.Diff(Model{p.Shape, []string{"add", "carry"}, kernels.HashWeights(p), nil}, m); d != "" {
+		t.Error(d)
+	}
+	in := &dataplane.Inputs{Names: []string{"difficulty", "elapsed"}, Levels: []float64{-0.1, 0.2}, Means: []float64{1, 2}, Pull: 10, Items: "ab", Paces: []int32{5}}
+	if _, m, err = ReadWeights(file(t)(Weights(p, []string{"add", "carry"}, in))); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(in, m.Inputs); d != "" {
 		t.Error(d)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {

@@ -59,6 +59,49 @@ func TestBadHistoriesAreNamed(t *testing.T) {
 	}
 }
 
+// With levels of 3 and paces of 4 an answer's kind is correct + 2·(level + 3·pace),
+// and a question is skill + Q·level.
+func TestLevelsAndPacesEnterTheSequences(t *testing.T) {
+	h := history("a", 0, 1, 2)
+	h.Level, h.Pace = []uint8{2, 0, 1}, []uint8{3, 1, 0}
+	v := kernels.Vocabulary{Skills: 3, Levels: 3, Paces: 4}
+	s, err := sequence.BuildOf([]dataplane.History{h}, 9, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []kernels.Sequence{{In: []int32{3 * 2 * (2 + 3*3), 1 + 3*(1+2*(0+3*1))}, Ask: []int32{1, 2 + 3*1}, Right: []uint8{1, 0}}}
+	if d := cmp.Diff(want, s.Seqs); d != "" {
+		t.Error(d)
+	}
+	plain, err := sequence.Build([]dataplane.History{history("a", 0, 1, 2)}, 9, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(plain.Seqs, s.Plain(3).Seqs); d != "" {
+		t.Error(d)
+	}
+	if !slices.Equal(plain.Order(1, 2), s.Plain(3).Order(1, 2)) {
+		t.Error("the plain set has another order")
+	}
+	paced := h
+	paced.Level = nil
+	if s, err := sequence.BuildOf([]dataplane.History{paced}, 9, kernels.Vocabulary{Skills: 3, Paces: 4}); err != nil || s.Seqs[0].In[0] != 3*2*3 || s.Seqs[0].Ask[1] != 2 {
+		t.Errorf("paces alone: %+v, %v", s, err)
+	}
+	for name, v := range map[string]kernels.Vocabulary{
+		"plain": {Skills: 3}, "level": {Skills: 3, Levels: 2, Paces: 4}, "pace": {Skills: 3, Levels: 3, Paces: 3}, "no-level": {Skills: 3, Paces: 4},
+	} {
+		if _, err := sequence.BuildOf([]dataplane.History{h}, 9, v); err == nil {
+			t.Errorf("%s: a history of levels below 3 and paces below 4 was taken by %+v", name, v)
+		}
+	}
+	short := h
+	short.Pace = h.Pace[1:]
+	if _, err := sequence.BuildOf([]dataplane.History{short}, 9, v); err == nil {
+		t.Error("paces of some answers were taken")
+	}
+}
+
 func set(t testing.TB, n int) *sequence.Set {
 	t.Helper()
 	var all []dataplane.History

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"cohort/coordinator/wire"
 	"cohort/dataplane"
 	"cohort/dataplane/lake"
@@ -57,6 +59,82 @@ func TestOneJobOneHash(t *testing.T) {
 				t.Errorf("member %d of %d: %+v, want %+v", rank, members, got, want)
 			}
 		}
+	}
+}
+
+// The hashes of a small job, plain and with further inputs, whoever computes it:
+// the plain one's, and its file's, are those of the time before there were inputs.
+func TestSmallJobsHaveTheirHashes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		school        func() *school
+		weights, file string
+	}{
+		"plain": {
+			func() *school { return newSchool(80) },
+			"bbd24dde9e485d496cd181cf634dfa980d1d62ac2db0606c9054fb4a3d7e46d1", "2ef1340bd852c81ca84e6f48fe6ab0dc046628f92094f26da3f78995618e1d55",
+		},
+		"inputs": {
+			func() *school { return newSchool(80).taught() },
+			"1ec7ade68cabb736344c05f819019f6e92601fb9800c93ff66f753cf3540cbae", "1fb21c28bd98cb708be93f738bfbf66f98fafad4c6eb6b177c1a82900007f527",
+		},
+	} {
+		for members := range 3 {
+			r := newRound(t, members+1, c.school())
+			s := defaults()
+			if members > 0 {
+				s.Train.Kernels = "auto"
+			}
+			results, errs := r.run(t.Context(), s)
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			for rank, result := range results {
+				if got, file := decode(t, result).Weights, result.Outputs["weights"]; got != c.weights || file != c.file {
+					t.Errorf("%s, member %d of %d: weights %s in %s, want %s in %s", name, rank, members+1, got, file, c.weights, c.file)
+				}
+			}
+		}
+	}
+}
+
+// The baselines see nothing of what the model takes beside skill and correctness,
+// and a plain model's weights do not do for it.
+func TestFurtherInputsAreTestedBesideThePlainBaselines(t *testing.T) {
+	t.Parallel()
+	s := defaults()
+	plain, _ := alone(t, s)
+	var out [2]tested
+	for k, school := range []*school{newSchool(80), newSchool(80).taught()} {
+		r := newRound(t, 1, school)
+		results, errs := r.run(t.Context(), s)
+		if errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		a := r.assignment(0, wire.TestSettings{Window: s.Window, Split: s.Split, Model: s.Model, Train: s.Train, Baselines: true})
+		a.Stage.Kind = wire.StageTest
+		a.Stage.Inputs["weights"] = results[0].Outputs["weights"]
+		result, err := Test(t.Context(), r.env(0), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(result.Result, &out[k]); err != nil {
+			t.Fatal(err)
+		}
+		plain.school = newSchool(80)
+		if k == 1 {
+			env := plain.env(0)
+			env.Blobs = r.blobs
+			if _, err := Test(t.Context(), env, a); CauseOf(err) != wire.CauseFatal {
+				t.Errorf("weights with inputs tested on plain data: %v", err)
+			}
+		}
+	}
+	if d := cmp.Diff(out[0].Baselines, out[1].Baselines); d != "" {
+		t.Error(d)
+	}
+	if out[0].Test.AUC == out[1].Test.AUC || out[0].Test.Answers != out[1].Test.Answers {
+		t.Errorf("plain %+v, with inputs %+v", out[0].Test, out[1].Test)
 	}
 }
 
@@ -212,7 +290,7 @@ func TestWrongJobsFailForGoodWithOneLine(t *testing.T) {
 		"no_test":       {func(s *wire.TrainSettings) { s.Split.Test = 0 }, newSchool(80), "the test part (test: a share of 0"},
 		"no_train":      {func(s *wire.TrainSettings) { s.Split.Test = 0.8 }, newSchool(80), "the train part (what test 0.8 and valid 0.2 leave)"},
 		"no_students":   {func(*wire.TrainSettings) {}, &school{skills: 1}, "0 students of 0"},
-		"short":         {func(*wire.TrainSettings) {}, &school{1, []dataplane.History{{Student: "a", Skill: []int32{0}, Correct: []uint8{1}}}}, "two answers or more"},
+		"short":         {func(*wire.TrainSettings) {}, &school{skills: 1, histories: []dataplane.History{{Student: "a", Skill: []int32{0}, Correct: []uint8{1}}}}, "two answers or more"},
 		"all_right":     {func(*wire.TrainSettings) {}, allRight(), "AUC is undefined"},
 		"optimizer_bad": {func(s *wire.TrainSettings) { s.Train.LR = -1 }, newSchool(80), "learning rate is -1"},
 	} {
