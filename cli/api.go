@@ -130,7 +130,7 @@ func clientFiles(spec *wire.Spec) []clientFile {
 	if spec.Kind == "graph" {
 		return files
 	}
-	if !wire.Stored(spec.Data.Events) {
+	if spec.Data.Events != "" && !wire.Stored(spec.Data.Events) {
 		files = append(files, clientFile{"data.events", &spec.Data.Events, &spec.Data.EventsName})
 	}
 	if spec.Split.File != "" && !wire.Stored(spec.Split.File) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -113,4 +114,87 @@ func TestAGateStopsThePipelineAndSaysWhichNumber(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	cohort(t, "", nil, "job", "retry", j.ID, "--addr", url).expect(t, 3, "completeness")
+}
+
+// days writes an event log as a file a day, and answers its folder and a function
+// that adds the next day.
+func days(t *testing.T, text string, n int) (dir string, add func()) {
+	t.Helper()
+	dir = t.TempDir()
+	header, rest, _ := strings.Cut(text, "\n")
+	rows := strings.SplitAfter(rest, "\n")
+	day := 0
+	return dir, func() {
+		t.Helper()
+		part := rows[len(rows)*day/n : len(rows)*(day+1)/n]
+		day++
+		path := filepath.Join(dir, fmt.Sprintf("day=2026-01-%02d", day))
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, "a.csv"), []byte(header+"\n"+strings.Join(part, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// outputOf is an output of a stage of a job.
+func outputOf(j wire.JobView, stage, output string) string {
+	for _, s := range j.Stages {
+		if s.Name == stage {
+			return s.Outputs[output]
+		}
+	}
+	return ""
+}
+
+func TestASecondRunReadsOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
+	url := startCluster(t, 1).URL()
+	text, err := os.ReadFile(simulated(t, simulate.Config{Students: 80, Skills: 5, Answers: 12, Seed: 3}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, add := days(t, string(text), 3)
+	add()
+	add()
+	source := fmt.Sprintf("source: {kind: lake, lake: {url: %q}}\nvalidate: {drift: false}", dir)
+	run := func(set ...string) (j wire.JobView, read int64) {
+		t.Helper()
+		job := write(t, "retrain.yaml", pipelineOf(source))
+		o := cohort(t, "", nil, append([]string{"job", "run", job, "-o", "json", "--addr", url}, set...)...)
+		o.expect(t, 0, "")
+		j = final(t, o)
+		var data struct{ Read int64 }
+		if err := json.Unmarshal(j.Result["dataset"], &data); err != nil {
+			t.Fatal(err)
+		}
+		return j, data.Read
+	}
+	first, read := run()
+	if reused(first) != "" || read == 0 {
+		t.Errorf("the first run read %d rows and reused %q", read, reused(first))
+	}
+	if again, _ := run(); reused(again) != "extract validate features shard train evaluate" {
+		t.Errorf("with nothing new, reused %q", reused(again))
+	}
+	add()
+	third, more := run()
+	if reused(third) != "" || more != int64(strings.Count(string(text), "\n"))-1-read {
+		t.Errorf("with a day more, read %d rows after %d, and reused %q", more, read, reused(third))
+	}
+	full, all := run("--set", "fresh=true")
+	if all != more+read {
+		t.Errorf("all is %d rows, want %d", all, more+read)
+	}
+	for stage, output := range map[string]string{"extract": "dataset", "shard": "shards", "train": "weights", "features": "features"} {
+		if a, b := outputOf(third, stage, output), outputOf(full, stage, output); a != b || a == "" {
+			t.Errorf("%s of %s: %s by increments, %s in full", output, stage, a, b)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "day=2026-01-01", "a.csv"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := cohort(t, "", nil, "job", "run", write(t, "retrain.yaml", pipelineOf(source)), "--addr", url)
+	o.expect(t, 8, "day=2026-01-01/a.csv")
 }
