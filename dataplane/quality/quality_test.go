@@ -167,7 +167,7 @@ func TestAGateSaysWhichNumberIsOutOfBounds(t *testing.T) {
 				}
 			}), nil, "duplicates", []string{"duplicates 0.051 is above 0.05: 51 of 1,000 events quarantined"},
 		},
-		"skills-of-one-answer": {nil, edit(1000, func(k int, e *dataplane.Event) { e.ID = "1"; e.Skill = fmt.Sprint(k) }), nil, "duplicates", nil},
+		"skills-of-one-answer-and-ids-of-another-student": {nil, edit(1000, func(k int, e *dataplane.Event) { e.ID, e.Item, e.Skill = "1", "i", fmt.Sprint(k%10) }), nil, "duplicates", nil},
 		"rows-sent-twice": {
 			nil, edit(1000, func(k int, e *dataplane.Event) {
 				e.ID = ""
