@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -305,6 +306,12 @@ func (h holed) Has(ctx context.Context, hash string) (bool, error) {
 	return h.Blobs.Has(ctx, hash)
 }
 
+func (h holed) Put(ctx context.Context, r io.Reader) (string, int64, error) {
+	hash, n, err := h.Blobs.Put(ctx, r)
+	delete(h.gone, hash)
+	return hash, n, err
+}
+
 func TestAPartThatIsGoneIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -312,9 +319,10 @@ func TestAPartThatIsGoneIsMadeAgain(t *testing.T) {
 	base, told := b.features(wire.FeaturesSettings{}, in)
 	in["base"] = told.ID
 	hash := base.Table(feature.Skills).Parts[1].Hash
-	b.env.Blobs = holed{b.env.Blobs, map[string]bool{hash: true}}
+	gone := map[string]bool{hash: true}
+	b.env.Blobs = holed{b.env.Blobs, gone}
 	set, again := b.features(wire.FeaturesSettings{}, in)
-	if again.ID != told.ID || again.Kept != 40 || set.Table(feature.Skills).Parts[1].Hash != hash {
+	if again.ID != told.ID || again.Kept != 40 || set.Table(feature.Skills).Parts[1].Hash != hash || len(gone) > 0 {
 		t.Errorf("%+v", again)
 	}
 }
