@@ -80,7 +80,7 @@ func TestWrongLinesAreUsageErrors(t *testing.T) {
 	for _, c := range []struct{ words, want string }{
 		{"jbo run", `unknown command "cohort jbo"; did you mean "cohort job"?`},
 		{"job rnu f", `unknown command "cohort job rnu"; did you mean "cohort job run"?`},
-		{"job", "cohort job needs a command: init, validate, plan, run, list, status, logs, wait, stop"},
+		{"job", "cohort job needs a command: init, validate, plan, run, list, history, status, logs, wait, stop"},
 		{"--quiet", "cohort needs a command: demo, dev, coordinator, worker, job, node, data, bench, doctor, version"},
 		{"zzz", `unknown command "cohort zzz"; known: demo, dev, coordinator, worker, job, node, data, bench, doctor, version`},
 		{"job run", `cohort job run needs FILE; see "cohort job run --help"`},
