@@ -80,9 +80,9 @@ func TestWrongLinesAreUsageErrors(t *testing.T) {
 	for _, c := range []struct{ words, want string }{
 		{"jbo run", `unknown command "cohort jbo"; did you mean "cohort job"?`},
 		{"job rnu f", `unknown command "cohort job rnu"; did you mean "cohort job run"?`},
-		{"job", "cohort job needs a command: init, validate, plan, run, list, status, logs, wait, stop, retry, report"},
-		{"--quiet", "cohort needs a command: demo, dev, coordinator, worker, job, schedule, node, data, bench, doctor, version"},
-		{"zzz", `unknown command "cohort zzz"; known: demo, dev, coordinator, worker, job, schedule, node, data, bench, doctor, version`},
+		{"job", "cohort job needs a command: init, validate, plan, run, list, history, status, logs, wait, stop, retry, report"},
+		{"--quiet", "cohort needs a command: demo, dev, coordinator, worker, job, schedule, node, data, feature, bench, doctor, version"},
+		{"zzz", `unknown command "cohort zzz"; known: demo, dev, coordinator, worker, job, schedule, node, data, feature, bench, doctor, version`},
 		{"job run", `cohort job run needs FILE; see "cohort job run --help"`},
 		{"job run a b", `cohort job run: unexpected argument "b"; usage: cohort job run FILE`},
 		{"job run --detahc f", `unknown flag --detahc of "cohort job run"; did you mean --detach?`},
