@@ -2,11 +2,11 @@ package kernels
 
 import (
 	"math"
-	"slices"
 	"math/big"
 	"math/bits"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 )

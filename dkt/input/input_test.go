@@ -192,9 +192,7 @@ func TestAnOwnAnswerDoesNotMakeAnItemHard(t *testing.T) {
 func TestOneItemASkillHasOneLevel(t *testing.T) {
 	a := school(4, 90)
 	for n := range a.Students {
-		for k, skill := range a.Students[n].Skill {
-			a.Students[n].Item[k] = skill
-		}
+		copy(a.Students[n].Item, a.Students[n].Skill)
 	}
 	if f := add(t, a, both()); len(f.Inputs.Levels) != 0 {
 		t.Errorf("bounds %v", f.Inputs.Levels)

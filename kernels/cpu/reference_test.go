@@ -153,9 +153,20 @@ func TestGradientsAreTheSlopesOfTheLoss(t *testing.T) {
 	}
 }
 
+// begun are starting weights, with some for kinds and levels too.
+func begun(s kernels.Shape, seed uint32) *kernels.Params {
+	p := kernels.InitParams(s, seed)
+	for k, v := range p.Data {
+		if v == 0 {
+			p.Data[k] = p.Data[k/2] / 2
+		}
+	}
+	return p
+}
+
 func checkSlopes(t *testing.T, s kernels.Shape, drop kernels.Dropout) {
 	seqs := drawn(s, 5, 5)
-	p := kernels.InitParams(s, 11)
+	p := begun(s, 11)
 	r := &reference{s: s, d: drop}
 	for _, v := range p.Data {
 		r.w = append(r.w, float64(v))
@@ -203,7 +214,7 @@ func TestLogitsAreTheModels(t *testing.T) {
 func checkLogits(t *testing.T, s kernels.Shape) {
 	t.Helper()
 	seqs := drawn(s, 20, 12)
-	p := kernels.InitParams(s, 2)
+	p := begun(s, 2)
 	r := &reference{s: s}
 	for _, v := range p.Data {
 		r.w = append(r.w, float64(v))

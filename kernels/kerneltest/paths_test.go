@@ -238,8 +238,11 @@ func TestWhatIsNotFiniteIsNamed(t *testing.T) {
 func TestMisuseIsAnError(t *testing.T) {
 	s := kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 1}
 	for _, bad := range []kernels.Shape{
-		{}, {Skills: 1, Embed: 1, Hidden: 0, Layers: 1},
-		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: 3}, {Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: -2}, {Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Levels: -1},
+		{},
+		{Skills: 1, Embed: 1, Hidden: 0, Layers: 1},
+		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: 3},
+		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Kinds: -2},
+		{Skills: 1, Embed: 1, Hidden: 1, Layers: 1, Levels: -1},
 	} {
 		if _, err := cpu.New(bad, cpu.Options{}); err == nil {
 			t.Errorf("shape %+v was taken", bad)
