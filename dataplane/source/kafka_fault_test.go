@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"cohort/coordinator/wire"
+	"cohort/dataplane"
 	"cohort/dataplane/source"
 )
 
@@ -33,15 +34,27 @@ func faulty(t *testing.T) (*kfake.Cluster, *broker, source.Source) {
 
 func TestKafkaFollowsLeaders(t *testing.T) {
 	t.Parallel()
-	c, _, s := faulty(t)
+	c, b, s := faulty(t)
+	b.sendMuch(t, "a", 1)
 	p := plan(t, s, nil)
 	for node := range int32(3) {
-		for partition := range int32(2) {
-			if err := c.MoveTopicPartition("a", partition, node); err != nil {
-				t.Fatal(err)
+		var k taken
+		r := k.reader(kafkaColumns())
+		r.Emit = func(e dataplane.Event) error {
+			if len(k.events) == 0 {
+				for partition := range int32(2) {
+					if err := c.MoveTopicPartition("a", partition, node); err != nil {
+						return err
+					}
+				}
 			}
+			k.events = append(k.events, e)
+			return nil
 		}
-		if d := cmp.Diff(answers(0, 6), readPlan(t, s, p).events); d != "" {
+		if err := s.Read(t.Context(), p, r); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(append(answers(0, 6), answers(0, much)...), k.events); d != "" {
 			t.Errorf("node %d: %s", node, d)
 		}
 	}

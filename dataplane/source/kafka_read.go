@@ -69,6 +69,9 @@ func (k *kafka) Read(ctx context.Context, plan json.RawMessage, r *Reader) error
 		if err := take(s, out, r); err != nil {
 			return err
 		}
+		if ctx.Err() != nil { // s may have ended early
+			return ctx.Err()
+		}
 	}
 	return nil
 }
