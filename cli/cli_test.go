@@ -192,7 +192,7 @@ func TestNobodyAnswering(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := cohort(t, "", nil, "job", "list", "--addr", addr)
-	o.expect(t, 7, `"cohort dev" starts a cluster`)
+	o.expect(t, 7, `): dial tcp `+addr+`: connect: connection refused; "cohort dev" starts a cluster`)
 	o.oneLine(t)
 	cohort(t, "", nil, "doctor", "--addr", addr).expect(t, 7, addr)
 }

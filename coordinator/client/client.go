@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -100,7 +101,7 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 		if time.Now().After(giveUp) {
 			return nil, &wire.Error{
 				Code:    wire.CodeNoLeader,
-				Message: fmt.Sprintf("no coordinator answers (tried %s): %v", strings.Join(c.addrs, ", "), last),
+				Message: fmt.Sprintf("no coordinator answers (tried %s): %v", strings.Join(c.addrs, ", "), heart(last)),
 			}
 		}
 		timer := time.NewTimer(retryPause)
@@ -111,6 +112,14 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 		case <-timer.C:
 		}
 	}
+}
+
+// heart is what broke a call, without the URL, whose address is told already.
+func heart(err error) error {
+	if call, ok := errors.AsType[*url.Error](err); ok {
+		return call.Err
+	}
+	return err
 }
 
 // once sends a request to one address. An answer that is an error becomes a *wire.Error.
