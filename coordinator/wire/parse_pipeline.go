@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -63,6 +64,9 @@ func (d *decoder) checkEvents(s *Spec) {
 		d.checkKafka(src.Kafka)
 	case "postgres":
 		d.checkPostgres(&src.Postgres)
+		if key := cmp.Or(src.Postgres.Key, "id"); key == s.Data.Columns.Student {
+			d.at("source.postgres.key", "is %s, the student: keys stand in plans, and students are masked", key)
+		}
 	case "lake":
 		if src.Lake.URL == "" {
 			d.at("source.lake.url", "is missing: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
