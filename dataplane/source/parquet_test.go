@@ -36,7 +36,9 @@ func typed() []struct {
 		json string
 		want []string
 	}
-	stamp := func(u arrow.TimeUnit, zone string) arrow.DataType { return &arrow.TimestampType{Unit: u, TimeZone: zone} }
+	stamp := func(u arrow.TimeUnit, zone string) arrow.DataType {
+		return &arrow.TimestampType{Unit: u, TimeZone: zone}
+	}
 	return []column{
 		{"bool", arrow.FixedWidthTypes.Boolean, `[true,null,false]`, []string{"true", "", "false"}},
 		{"int8", arrow.PrimitiveTypes.Int8, `[-128,null,127]`, []string{"-128", "", "127"}},
