@@ -18,7 +18,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 build: ## the one static binary, bin/cohort
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cohort ./cli/cohort
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/cohort ./cli/cohort
 
 run: build ## a cluster in one process turns an event log into a tested model
 	@exec bin/cohort demo --workers $(WORKERS) --fold $(FOLD) \
