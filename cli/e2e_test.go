@@ -32,11 +32,11 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
 
-// startCluster is a cluster for one test.
-func startCluster(t *testing.T, workers int) *local.Cluster {
+// startCluster is a cluster for one test, whose exec stages may run some programs.
+func startCluster(t *testing.T, workers int, exec ...string) *local.Cluster {
 	t.Helper()
 	c, err := local.Start(t.Context(), local.Config{
-		Workers: workers, DataDir: t.TempDir(), Version: "test", Logger: slog.New(slog.DiscardHandler),
+		Workers: workers, DataDir: t.TempDir(), Exec: exec, Version: "test", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

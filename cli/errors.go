@@ -136,7 +136,7 @@ func advice(err error) string {
 		return ""
 	case reply.Code == wire.CodeNoLeader:
 		return "; \"cohort dev\" starts a cluster, --addr or COHORT_ADDR names another"
-	case reply.Code == wire.CodeConflict:
+	case reply.Code == wire.CodeConflict && strings.Contains(reply.Message, "has changed"):
 		return "; look at it again and repeat"
 	default:
 		return ""

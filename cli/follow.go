@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"cohort/coordinator/client"
@@ -162,6 +163,9 @@ func (p *patience) due(j wire.JobView, now time.Time) (reason string, ok bool) {
 	return "waiting: " + oneLine(p.reason), true
 }
 
+// waits tells a stage that has not begun from one that is tried again.
+func waits(s wire.StageView) bool { return s.Reason == "" || strings.HasPrefix(s.Reason, "waits") }
+
 // reasonOf is why nothing of a job runs: its own reason, or that of the first
 // stage that has not begun.
 func reasonOf(j wire.JobView) string {
@@ -173,7 +177,7 @@ func reasonOf(j wire.JobView) string {
 		switch {
 		case s.Status == wire.Running:
 			return ""
-		case s.Status == wire.Pending && first == "":
+		case s.Status == wire.Pending && first == "" && waits(s):
 			first = s.Name + " " + s.Reason
 		}
 	}

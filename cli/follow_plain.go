@@ -80,7 +80,7 @@ func (p *plain) stage(s wire.StageView) {
 	if text == p.stages[s.Name] || s.Status == wire.Stopped { // the job's own end says why
 		return
 	}
-	if p.stages[s.Name] != "" || s.Status != wire.Pending {
+	if p.stages[s.Name] != "" || s.Status != wire.Pending || !waits(s) {
 		p.stages[s.Name] = text
 		p.say(s.Name + " " + text)
 	}

@@ -139,7 +139,7 @@ func TestWrongScheduleLines(t *testing.T) {
 	}{
 		{"schedule show none", 4, `no schedule "none"`},
 		{"schedule pause none", 4, `no schedule "none"`},
-		{"schedule resume s", 5, "not paused already"},
+		{"schedule resume s", 5, "schedule s is not paused\n"},
 		{"schedule trigger none", 4, `no schedule "none"`},
 		{"schedule delete none", 4, "no schedule none"},
 		{"schedule backfill s", 2, "needs --from"},

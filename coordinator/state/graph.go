@@ -144,7 +144,8 @@ func (t *tx) advanceStage(j *wire.Job, s *wire.Stage) {
 		t.end(j, wire.Failed, "stage "+s.Name+" failed: "+failed.Error)
 		return
 	}
-	if first[wire.Task](t.Txn, tableTasks, "undone", s.Job, s.Name) == nil {
+	undone := first[wire.Task](t.Txn, tableTasks, "undone", s.Job, s.Name)
+	if undone == nil {
 		t.stageDone(s)
 		return
 	}
@@ -155,6 +156,8 @@ func (t *tx) advanceStage(j *wire.Job, s *wire.Stage) {
 		if next.Started == 0 {
 			next.Started = t.now
 		}
+	case s.Waits == 0 && undone.Failures > 0: // an outage lasts minutes: say what is tried again
+		next.Status, next.Reason = wire.Pending, undone.Reason
 	case s.Waits == 0:
 		next.Status, next.Reason = wire.Pending, "waits for "+workerFor(s)
 	default:

@@ -58,7 +58,7 @@ func (t *tx) pauseSchedule(c wire.SetSchedule) (string, *wire.Error) {
 		return "", err
 	}
 	if s.Paused == c.Paused {
-		return "", refuse(wire.CodeConflict, "schedule %s is %s already", s.Name, map[bool]string{true: "paused", false: "not paused"}[c.Paused])
+		return "", refuse(wire.CodeConflict, "schedule %s is %s", s.Name, map[bool]string{true: "paused already", false: "not paused"}[c.Paused])
 	}
 	t.setSchedule(*s, func(s *wire.Schedule) { s.Paused, s.Next = c.Paused, c.Next })
 	return s.Name, nil

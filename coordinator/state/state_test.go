@@ -181,6 +181,9 @@ func TestOnlyTheTasksOwnFailuresCount(t *testing.T) {
 	if k.Status != wire.Pending || k.Failures != 1 || k.Pause <= l.now || k.Error != "boom" {
 		t.Errorf("after one failure: %+v", k)
 	}
+	if j, want := l.job("j"), "stage one failed 1 of 2 times, tried again after a pause: boom"; j.Reason != want {
+		t.Errorf("the job's reason is %q, want %q", j.Reason, want)
+	}
 	token = l.place(false, on("j/one/0", "a"))
 	l.must(wire.CmdTaskResult, wire.TaskResult{Task: "j/one/0", Token: token, Error: "boom again", Cause: wire.CauseTask})
 	if j := l.job("j"); j.Status != wire.Failed || !strings.Contains(j.Reason, "boom again") || !strings.Contains(j.Reason, "one") {

@@ -45,6 +45,10 @@ func (d *decoder) checkEvents(s *Spec) {
 		return
 	}
 	d.checkBounds(src)
+	if src.Kind == "" && s.Data.Events == "" {
+		d.at("data.events", "is missing: name a CSV file, or write a source: kafka, postgres or lake")
+		return
+	}
 	if src.Kind == "" {
 		d.checkData(&s.Data)
 		if strings.HasPrefix(s.Data.Events, "dataset:") {
@@ -68,14 +72,7 @@ func (d *decoder) checkEvents(s *Spec) {
 			d.at("source.postgres.key", "is %s, the student: keys stand in plans, and students are masked", key)
 		}
 	case "lake":
-		if src.Lake.URL == "" {
-			d.at("source.lake.url", "is missing: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
-		} else if m := scheme.FindStringSubmatch(src.Lake.URL); m != nil {
-			d.oneOf("source.lake.url", m[1], "file", "s3", "gs")
-		}
-		if strings.Contains(src.Lake.URL, "@") {
-			d.at("source.lake.url", "holds an @: a URL names no login; the worker's environment does")
-		}
+		d.checkLake(src.Lake)
 	default:
 		d.oneOf("source.kind", src.Kind, "kafka", "postgres", "lake")
 	}

@@ -70,7 +70,7 @@ func (p *parser) judge() *Fault {
 		case p.depth[f] == 0 && !optional(Field(f)):
 			text := fmt.Sprintf("no field %q", name)
 			if near := nearest(name, keys(p.s)); near != "" {
-				text += fmt.Sprintf("; did you mean %q", near)
+				text += fmt.Sprintf("; did you mean %q?", near)
 			}
 			return &Fault{Column: name, Text: text}
 		}

@@ -78,9 +78,9 @@ func TestJSONFaultsAreNamed(t *testing.T) {
 		`{"user":{"id":{}},"skill":"k"}`:     {Column: "user.id", Text: "holds an object or a list, not one value"},
 		`{"user":{"id":1},"skill":[]}`:       {Column: "skill", Text: "holds an object or a list, not one value"},
 		`{"skill":"k"}`:                      {Column: "user.id", Text: `no field "user.id"`},
-		`{"user":7,"skill":"k"}`:             {Column: "user.id", Text: `no field "user.id"; did you mean "user"`},
-		`{"usr":{"a":1,"id":1},"skill":"k"}`: {Column: "user.id", Text: `no field "user.id"; did you mean "usr.id"`},
-		`{"user":{"id":1,"skil":1},"Skill":2,"ski":3}`: {Column: "skill", Text: `no field "skill"; did you mean "Skill"`},
+		`{"user":7,"skill":"k"}`:             {Column: "user.id", Text: `no field "user.id"; did you mean "user"?`},
+		`{"usr":{"a":1,"id":1},"skill":"k"}`: {Column: "user.id", Text: `no field "user.id"; did you mean "usr.id"?`},
+		`{"user":{"id":1,"skil":1},"Skill":2,"ski":3}`: {Column: "skill", Text: `no field "skill"; did you mean "Skill"?`},
 	} {
 		_, fault := source.Extract(names, value)
 		if d := cmp.Diff(&want, fault); d != "" {

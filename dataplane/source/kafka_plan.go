@@ -235,7 +235,7 @@ func (k *kafka) noTopic(ctx context.Context, topic string) error {
 	text := "there is no such topic"
 	if all, err := k.admin.ListTopics(ctx); err == nil {
 		if near := nearest(topic, all.Names()); near != "" {
-			text += fmt.Sprintf("; did you mean %q", near)
+			text += fmt.Sprintf("; did you mean %q?", near)
 		}
 	}
 	return &InputError{File: "kafka " + strings.ToValidUTF8(topic, "?"), Text: text}

@@ -450,7 +450,7 @@ func TestKafkaRejectsWhatIsNoEvent(t *testing.T) {
 	want := taken{
 		events: answers(0, 2),
 		rejects: []lake.Reject{
-			{At: "a/0, offset 1", Column: "skill", Reason: `no field "skill"; did you mean "skil"`},
+			{At: "a/0, offset 1", Column: "skill", Reason: `no field "skill"; did you mean "skil"?`},
 			{At: "a/0, offset 2", Reason: "the value is not JSON: no value at byte 0"},
 			{At: "a/0, offset 3", Reason: "the value is not a JSON object"},
 			{At: "a/0, offset 4", Reason: "the value is not UTF-8"},

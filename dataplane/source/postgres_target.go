@@ -97,7 +97,7 @@ ORDER BY 2 LIMIT 10000`
 	}
 	text := "there is no such table"
 	if near := nearest(s.p.spec.Table, names); near != "" {
-		text += "; did you mean " + near
+		text += "; did you mean " + near + "?"
 	}
 	return &InputError{File: s.p.spec.Table, Text: text}
 }
@@ -138,9 +138,9 @@ func (t *pgTarget) column(field, name string) (int, error) {
 	}
 	text := "no such column, for " + field
 	if near := nearest(name, names); near != "" {
-		text += fmt.Sprintf("; did you mean %q", near)
+		text += fmt.Sprintf("; did you mean %q?", near)
 	}
-	return 0, &InputError{File: t.name, Column: name, Text: text + ". There are " + clipList(names)}
+	return 0, &InputError{File: t.name, Column: name, Text: sentence(text) + " There are " + clipList(names)}
 }
 
 // clipList bounds a list in a message.

@@ -312,7 +312,7 @@ func TestPostgresRowsThatChanged(t *testing.T) {
 		"oddValue":  {short.with(select3, pgReply{rows: [][]any{{"5", "u", "s", "1", "xyz"}}}), false, "public.attempts, id 5: the server's value is not of its type"},
 		"lost":      {short.with(select3, pgReply{rows: gone.rows[:1], code: "57P02"}), false, "the server has crashed"},
 		"recreated": {short.with("to_regclass", pgReply{rows: [][]any{{"7", "7", "public.attempts", "r"}}}), true, "dropped and made again"},
-		"noColumn":  {short.with("SELECT q.* FROM", pgReply{names: []string{"id", "studnt"}}), true, `column "student": no such column, for columns.student; did you mean "studnt". There are id, studnt`},
+		"noColumn":  {short.with("SELECT q.* FROM", pgReply{names: []string{"id", "studnt"}}), true, `column "student": no such column, for columns.student; did you mean "studnt"? There are id, studnt`},
 		"noChange":  {append(threeRows(), pgScript{{"width_bucket", pgReply{rows: [][]any{{"1", "3", "0"}}}}}...).with(select3, gone), true, "another order"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -69,9 +69,17 @@ func (t *table) column(field, name string) (int, error) {
 func noColumn(file, field, name string, all []string) error {
 	text := fmt.Sprintf("no such column, for %s", field)
 	if near := nearest(name, all); near != "" {
-		text += fmt.Sprintf("; did you mean %q", near)
+		text += fmt.Sprintf("; did you mean %q?", near)
 	}
-	return &InputError{File: file, Column: name, Text: text + ". The file has " + strings.Join(all, ", ")}
+	return &InputError{File: file, Column: name, Text: sentence(text) + " The file has " + strings.Join(all, ", ")}
+}
+
+// sentence ends a text that does not ask.
+func sentence(text string) string {
+	if strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 // fieldsText puts errFields into words.
