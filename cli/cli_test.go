@@ -307,6 +307,25 @@ func repeat[T any](v T, n int) []T {
 	return list
 }
 
+// A stage that is tried again says so once each time, and waits for nothing.
+func TestAStageTriedAgainIsToldOnce(t *testing.T) {
+	t.Parallel()
+	const outage = "failed 1 of 8 times, tried again after a pause: no broker answers"
+	stage := func(status wire.Status, reason string) func(*wire.JobView) {
+		return func(j *wire.JobView) {
+			j.Stages = []wire.StageView{{Stage: wire.Stage{Name: "extract", Status: status, Reason: reason}}}
+		}
+	}
+	_, url := newFake(t, map[string][]any{"GET /v1/jobs/j": append(
+		repeat[any](job("j", wire.Running, stage(wire.Pending, outage)), 6),
+		job("j", wire.Running, stage(wire.Running, "")), job("j", wire.Done, stage(wire.Done, "")))})
+	o := cohort(t, "", nil, "job", "wait", "j", "--addr", url)
+	o.expect(t, 0, "extract "+outage+"\n")
+	if strings.Count(o.err, outage) != 1 || strings.Contains(o.err, "waiting:") {
+		t.Errorf("stderr: %s", o.err)
+	}
+}
+
 func TestCtrlCLeavesTheJobRunning(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
