@@ -126,6 +126,19 @@ func (p *product) await(job, stage string) (s wire.StageView) {
 	return s
 }
 
+// ends waits until a job is done.
+func (p *product) ends(job string) {
+	p.t.Helper()
+	var err error
+	p.poll(job+" is done", func() bool {
+		j := p.view(job)
+		if j.Status == wire.Failed || j.Status == wire.Stopped {
+			p.t.Fatalf("%s %s: %s", job, j.Status, j.Reason)
+		}
+		return j.Status == wire.Done
+	}, &err)
+}
+
 func stageOf(j wire.JobView, name string) wire.StageView {
 	for _, s := range j.Stages {
 		if s.Name == name {
