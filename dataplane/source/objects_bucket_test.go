@@ -99,7 +99,7 @@ func (g *fakeGCS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *fakeGCS) read(w http.ResponseWriter, r *http.Request, name string) {
 	now, ok := g.generation[name]
-	if asked := r.URL.Query().Get("generation"); !ok || asked != "" && asked != strconv.FormatInt(now, 10) {
+	if asked := r.URL.Query().Get("generation"); !ok || asked != strconv.FormatInt(now, 10) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
@@ -238,6 +238,9 @@ func TestAnObjectThatIsReplacedUnderAReaderIsToldSo(t *testing.T) {
 		if r.URL.Query().Has("list-type") {
 			fmt.Fprintf(w, `<ListBucketResult><Contents><Key>logs/a.parquet</Key><LastModified>2026-11-01T00:00:00.000Z</LastModified><ETag>"1"</ETag><Size>%d</Size></Contents></ListBucketResult>`, len(data))
 			return
+		}
+		if asked := r.Header.Get("If-Match"); asked != `"1"` {
+			t.Errorf("the reader asks for version %s", asked)
 		}
 		w.Header().Set("ETag", `"`+etag+`"`)
 		_, _ = w.Write(data) // the client's fault shows

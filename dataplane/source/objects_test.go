@@ -200,8 +200,11 @@ func TestPatternsChooseBySegments(t *testing.T) {
 func TestOnlyTheFoldersThatCanMatchAreOpened(t *testing.T) {
 	dir, got := t.TempDir(), []dataplane.Event{}
 	put(t, dir, "day=1/a.csv", csvBytes(t, answers(2)))
-	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "other")); err != nil {
-		t.Fatal(err)
+	put(t, dir, "day=1/_temporary/b.csv", nil)
+	for _, broken := range []string{"other", "day=1/_temporary/c.csv", "day=1/.d.csv"} {
+		if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, broken)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	extract(t, openLake(t, dir, "day=*/*.csv"), nil, &got)
 	if len(got) != 2 {

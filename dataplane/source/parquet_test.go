@@ -254,6 +254,42 @@ func TestNullsFallWhereTheyAre(t *testing.T) {
 	})
 }
 
+func TestDifferencesOfAnySize(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b64, b32 := array.NewInt64Builder(memory.DefaultAllocator), array.NewInt32Builder(memory.DefaultAllocator)
+		var want64, want32 []string
+		for _, v := range rapid.SliceOfN(rapid.Int64(), 1, 400).Draw(rt, "values") {
+			b64.Append(v)
+			b32.Append(int32(v))
+			want64, want32 = append(want64, strconv.FormatInt(v, 10)), append(want32, strconv.FormatInt(int64(int32(v)), 10))
+		}
+		schema := arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}, {Name: "b", Type: arrow.PrimitiveTypes.Int32}}, nil)
+		rec := array.NewRecord(schema, []arrow.Array{b64.NewArray(), b32.NewArray()}, int64(len(want64)))
+		data := recordBytes(t, rec, parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaBinaryPacked))
+		for name, want := range map[string][]string{"a": want64, "b": want32} {
+			got, err := column(t, data, name)
+			if d := cmp.Diff(want, got); d != "" || err != nil {
+				rt.Fatal(name, d, err)
+			}
+		}
+	})
+}
+
+func TestARunThatIsCutOffIsToldSo(t *testing.T) {
+	for width, data := range map[int][]byte{8: {2<<1 | 1, 1, 2}, 1: {2<<1 | 1, 3}, 9: {5 << 1, 1}, 32: {1<<1 | 1, 1, 0, 0}} {
+		if err := newRuns(data, width).read(make([]uint32, 9)); !errors.Is(err, errDamaged) {
+			t.Errorf("width %d: %v", width, err)
+		}
+	}
+	whole := make([]uint32, 10)
+	if err := newRuns([]byte{1<<1 | 1, 0b11_100_100, 0b0_010_010_0, 0b111_110_10, 2 << 1, 5}, 3).read(whole); err != nil {
+		t.Error(err)
+	}
+	if d := cmp.Diff([]uint32{4, 4, 3, 2, 2, 4, 6, 7, 5, 5}, whole); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestListsAndStructsAreNoValues(t *testing.T) {
 	list, _, err := array.FromJSON(memory.DefaultAllocator, arrow.ListOf(arrow.PrimitiveTypes.Int64), strings.NewReader(`[[1,2]]`))
 	if err != nil {
