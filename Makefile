@@ -18,7 +18,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 build: ## the one static binary, bin/cohort
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cohort ./cli/cohort
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/cohort ./cli/cohort
 
 run: build ## a cluster in one process turns an event log into a tested model
 	@exec bin/cohort demo --workers $(WORKERS) --fold $(FOLD) \
@@ -46,8 +46,8 @@ fuzz: ## each fuzz target for FUZZTIME
 chaos: build ## three real processes, kill -9, one hash
 	$(GO) test -count=1 -v -timeout 30m ./bench/chaos
 
-interop: ## tests against outside programs (none yet)
-	$(GO) test -tags interop ./...
+interop: ## tests against real PostgreSQL, Kafka and S3 servers, which it installs (Debian, root): make interop EVENTS=2000000
+	@COHORT_INTEROP_EVENTS=$(EVENTS) .ci/interop/run
 
 deep: ## exhaustive 2^32 comparison of the elementary functions' paths
 	COHORT_DEEP=1 $(GO) test -count=1 -timeout 60m -run 'Exhaustive' -v ./kernels/cpu

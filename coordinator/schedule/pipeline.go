@@ -71,7 +71,7 @@ func extractStage(b *builder, spec wire.Spec, run Run) wire.Stage {
 	}
 	delete(s.Inputs, events)
 	s.Retries = sourceRetries
-	sum := sha256.Sum256(s.Settings)
+	sum := sha256.Sum256(append([]byte{byte(wire.StageVersion(s.Kind))}, s.Settings...))
 	s.Line = "extract/" + spec.Name + "/" + hex.EncodeToString(sum[:8])
 	if !spec.Fresh && !run.Backfill {
 		s.Inputs["base"] = "~extraction"

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -67,6 +68,9 @@ func (d *decoder) checkEvents(s *Spec) {
 		d.checkKafka(src.Kafka)
 	case "postgres":
 		d.checkPostgres(&src.Postgres)
+		if key := cmp.Or(src.Postgres.Key, "id"); key == s.Data.Columns.Student {
+			d.at("source.postgres.key", "is %s, the student: keys stand in plans, and students are masked", key)
+		}
 	case "lake":
 		d.checkLake(src.Lake)
 	default:

@@ -73,10 +73,7 @@ func Compare(accepted, candidate *Profile) *Drift {
 			plural(len(p.cand), "student"), len(p.ref), minStudents)
 		return d
 	}
-	bins := newBinning(p.ref, len(accepted.Skills))
-	ref, cand := units(p.ref, bins), units(p.cand, bins.translate(accepted.Skills, candidate.Skills))
-	f := &frame{bins: bins.bins, rares: bins.rares}
-	f.tenth, f.tenths = tenths(ref)
+	f, ref, cand := p.units(accepted.Skills, candidate.Skills)
 	a, c := sumOf(ref), sumOf(cand)
 	d.Accepted, d.Candidate = side(p.ref, a), side(p.cand, c)
 	tested := [numStatistics]bool{}
@@ -93,6 +90,16 @@ func Compare(accepted, candidate *Profile) *Drift {
 	}
 	d.Moved = moved(p, accepted.Skills, candidate.Skills)
 	return d
+}
+
+// units gives the students of both sides, and how they are measured; the names
+// are of the skills of the two profiles.
+func (p *pairing) units(accepted, candidate []Skill) (f *frame, ref, cand []unit) {
+	bins := newBinning(p.ref, len(accepted))
+	ref, cand = units(p.ref, bins), units(p.cand, bins.translate(accepted, candidate))
+	f = &frame{bins: bins.bins, rares: bins.rares}
+	f.tenth, f.tenths = tenths(ref)
+	return f, ref, cand
 }
 
 func side(all []answers, s *sums) Side {

@@ -94,6 +94,14 @@ func alarms(d *quality.Drift) bool {
 	return false
 }
 
+// drawn is how many of so many draws are made.
+func drawn(n int) int {
+	if raced {
+		return max(1, n/20)
+	}
+	return n
+}
+
 // Where nothing has changed, at most 1 comparison in 100 alarms.
 func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -111,7 +119,8 @@ func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
 			by := map[string]int{}
 			n := 0
 			var pool []history
-			for k := range c.replays {
+			limit := map[int]int{1000: 21, 300: 9}[c.replays]
+			for k := range drawn(c.replays) {
 				if k%100 == 0 { // another world of skills, and other learners
 					seed := uint32(k + c.accepted)
 					pool = population(t, simulate.Config{Students: 1100, Skills: c.skills, Answers: c.answers, Seed: seed})
@@ -131,7 +140,7 @@ func TestAReplayOfTheSamePopulationAlarmsInOneOfAHundredAtMost(t *testing.T) {
 			}
 			t.Logf("%d alarms in %d replays: %v", n, c.replays, by)
 			// Were it 1 in 100, more than this would come of 1 in 1000 such tests.
-			if limit := map[int]int{1000: 21, 300: 9}[c.replays]; n > limit {
+			if n > limit {
 				t.Errorf("%d alarms in %d replays", n, c.replays)
 			}
 		})
@@ -219,7 +228,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		"students-who-answer-half-as-often": {200, "population", func(h history) history { return h[:max(1, len(h)/2)] }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const draws = 10
+			draws := drawn(10)
 			noticed := 0
 			for seed := range uint64(draws) {
 				d := replay(t, pool, c.students, c.students, seed, c.change)

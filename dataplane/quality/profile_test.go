@@ -3,11 +3,8 @@ package quality_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"testing"
 
-	"cohort/coordinator/wire"
-	"cohort/dataplane"
 	"cohort/dataplane/quality"
 	"cohort/dkt/simulate"
 
@@ -80,39 +77,4 @@ func TestDamagedProfilesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", change[1], err)
 		}
 	}
-}
-
-// FuzzProfile reads arbitrary bytes; a profile that is taken can be compared.
-func FuzzProfile(f *testing.F) {
-	var all history
-	for k := range 300 {
-		all = append(all, dataplane.Event{Student: fmt.Sprintf("%032d", k/5), Time: int64(k), Skill: fmt.Sprint(k % 3), Correct: k%2 == 0})
-	}
-	_, p := check(f, quality.Input{Spec: wire.ValidateSpec{}}, []history{all})
-	data, err := p.Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data)
-	_, p = check(f, input(0), []history{log(600)})
-	if data, err = p.Encode(); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := quality.DecodeProfile(data)
-		if err != nil {
-			return
-		}
-		if again, err := p.Encode(); err != nil {
-			t.Error(err)
-		} else if _, err := quality.DecodeProfile(again); err != nil {
-			t.Errorf("what was encoded is refused: %v", err)
-		}
-		for _, s := range quality.Compare(p, p).Statistics {
-			if s.Alarm || s.Value != 0 && s.Value == s.Value {
-				t.Errorf("a profile drifts from itself: %+v", s)
-			}
-		}
-	})
 }

@@ -58,7 +58,7 @@ func weekly(t testing.TB, all []history, at time.Time, accepted *quality.Profile
 // weeks, though every run's dataset contains the one before.
 func TestAGrowingLogAlarmsInOneOfAHundredWeeksAtMost(t *testing.T) {
 	n, weeks := 0, 0
-	for world := range uint32(10) {
+	for world := range uint32(drawn(10)) {
 		all := school(t, simulate.Config{Students: 3000, Skills: 30, Answers: 40, Seed: 100 + world}, 20)
 		var accepted *quality.Profile
 		for week := 10; week <= 20; week++ { // from where as many leave as come

@@ -144,13 +144,19 @@ func (s *kafkaServer) await(t testing.TB, log string) {
 	}
 }
 
-// load writes n records of value, dealt to the partitions of a topic in turn,
-// as fast as one idempotent producer can. It makes the topic.
+// load makes a topic and fills it.
 func (s *kafkaServer) load(t testing.TB, topic string, partitions int32, n int, value func(k int) []byte) {
+	t.Helper()
+	connect(t, []string{s.plain}).create(t, topic, partitions)
+	s.fill(t, topic, partitions, n, value)
+}
+
+// fill writes n records of value, dealt to the partitions of a topic in turn,
+// as fast as one idempotent producer can.
+func (s *kafkaServer) fill(t testing.TB, topic string, partitions int32, n int, value func(k int) []byte) {
 	t.Helper()
 	b := connect(t, []string{s.plain}, kgo.ProducerLinger(20*time.Millisecond), kgo.MaxBufferedRecords(100_000),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()))
-	b.create(t, topic, partitions)
 	var mu sync.Mutex
 	var failed error
 	for k := range n {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -261,13 +260,7 @@ func kafkaTLS(t *testing.T, server *kafkaServer) {
 // TestInteropKafkaRate measures how fast events are read, mapped and masked,
 // and how many cores that and the broker take.
 func TestInteropKafkaRate(t *testing.T) {
-	n := 500_000
-	if text := os.Getenv("COHORT_INTEROP_EVENTS"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := interopEvents(t)
 	server := startKafka(t)
 	start := time.Now()
 	server.load(t, "rate", 4, n, func(k int) []byte { return []byte(attempt(k)) })

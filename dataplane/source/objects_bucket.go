@@ -113,7 +113,7 @@ func (b *bucket) open(ctx context.Context, o object) (content, error) {
 	}
 	defer r.Close() //nolint:errcheck // read only
 	data := make([]byte, o.Size)
-	if _, err := io.ReadFull(r, data); err != nil {
+	if _, err := c.full(r, data); err != nil {
 		return nil, err
 	}
 	c.whole = bytes.NewReader(data)
@@ -140,7 +140,16 @@ func (c *remote) ReadAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	defer r.Close() //nolint:errcheck // read only
-	return io.ReadFull(r, p)
+	return c.full(r, p)
+}
+
+// full fills p; an answer that ends before that was cut off on its way.
+func (c *remote) full(r io.Reader, p []byte) (int, error) {
+	n, err := io.ReadFull(r, p)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = &outage{"read " + c.planned.Name + ": the answer ends too early"}
+	}
+	return n, err
 }
 
 func (c *remote) stream() (io.ReadCloser, error) {
@@ -157,7 +166,7 @@ func (c *remote) from(off, n int64) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, c.wrong(err)
 	}
-	if r.Size() != c.planned.Size || !c.pinned(r) {
+	if !c.pinned(r) {
 		_ = r.Close() // read only
 		return nil, changed(c.planned)
 	}

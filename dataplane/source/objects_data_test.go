@@ -167,3 +167,10 @@ func byDay(rows []answer) (days []string, of map[string][]answer) {
 	}
 	return days, of
 }
+
+// uncompressedLarge makes files of many bytes.
+func uncompressedLarge() []parquet.WriterProperty {
+	return []parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Uncompressed), parquet.WithDictionaryDefault(false), parquet.WithMaxRowGroupLength(30_000),
+	}
+}

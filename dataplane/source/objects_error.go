@@ -40,14 +40,14 @@ func (b *bucket) wrong(ctx context.Context, name string, err error) error {
 	switch s := status(err); {
 	case missingCredentials(err):
 		return fail("this worker's environment holds no credentials")
-	case strings.Contains(err.Error(), "Missing Region"):
+	case strings.Contains(err.Error(), "endpoint rule error"):
 		return fail("the region is not known: the URL takes ?region=…, the worker's environment AWS_REGION")
 	case otherRegion(err, s):
 		return fail("the bucket is of another region: the URL takes ?region=… (" + line(err) + ")")
-	case bucketMissing(err), s == 404:
-		return fail("no such bucket")
-	case s == 401 || s == 403:
+	case s == 401, s == 403, badLogin(err):
 		return fail("access is denied to the credentials of this worker's environment (" + line(err) + ")")
+	case bucketMissing(err), s == 404 && code(err) == "":
+		return fail("no such bucket")
 	case s >= 400 && s < 500 && s != 408 && s != 425 && s != 429:
 		return fail(line(err))
 	}
@@ -68,14 +68,22 @@ func status(err error) int {
 }
 
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
 func bucketMissing(err error) bool { return code(err) == "NoSuchBucket" }
+
+// badLogin knows what servers answer with other statuses than 401 and 403.
+func badLogin(err error) bool {
+	switch code(err) {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
+		return true
+	}
+	return false
+}
 
 func otherRegion(err error, status int) bool {
 	switch code(err) {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -43,10 +44,8 @@ func (p *pattern) prefix() string {
 
 func (p *pattern) match(name string) bool {
 	segments := strings.Split(name, "/")
-	for _, s := range segments {
-		if hidden(s) {
-			return false
-		}
+	if slices.ContainsFunc(segments, hidden) {
+		return false
 	}
 	if p.segments == nil {
 		return object{Name: name}.kind() != ""

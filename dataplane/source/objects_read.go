@@ -27,7 +27,15 @@ func (l *objects) Read(ctx context.Context, plan json.RawMessage, r *Reader) err
 	}
 	within, cancel := context.WithCancel(ctx)
 	parcels := make(chan parcel, ahead)
-	s := &sender{ctx: within, out: parcels, names: r.Names(), free: make(chan *rowBatch, ahead+2)}
+	send := func(p parcel) bool {
+		select {
+		case parcels <- p:
+			return true
+		case <-within.Done():
+			return false
+		}
+	}
+	s := &sender{ctx: within, send: send, names: r.Names(), free: make(chan *rowBatch, ahead+2)}
 	go func() {
 		defer close(parcels)
 		l.decode(s, p.New)
@@ -108,20 +116,10 @@ func settle(ctx context.Context, c content, err error) error {
 
 // sender is the decoding goroutine's end.
 type sender struct {
-	ctx   context.Context //nolint:containedctx // of one Read
-	out   chan<- parcel
+	ctx   context.Context   //nolint:containedctx // of one Read
+	send  func(parcel) bool // false: nobody listens any more
 	free  chan *rowBatch
 	names [NumFields]string
-}
-
-// send answers whether anybody listens still.
-func (s *sender) send(p parcel) bool {
-	select {
-	case s.out <- p:
-		return true
-	case <-s.ctx.Done():
-		return false
-	}
 }
 
 // batch is an empty batch of rows.

@@ -266,4 +266,3 @@ func (g *group) fill(b *rowBatch) error {
 	}
 	return nil
 }
-

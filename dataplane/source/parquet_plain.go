@@ -111,4 +111,3 @@ func (s *split) append(buf []byte, t *valueText) ([]byte, error) {
 	s.at++
 	return t.raw(buf, s.value), nil
 }
-

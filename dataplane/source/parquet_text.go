@@ -17,8 +17,8 @@ import (
 
 // valueText writes the values of a column as text, as Values wants it.
 type valueText struct {
-	width int                                // bytes of a value; 0: each has its own length
-	whole func(buf []byte, v int64) []byte   // of a column of whole numbers, else nil
+	width int                                 // bytes of a value; 0: each has its own length
+	whole func(buf []byte, v int64) []byte    // of a column of whole numbers, else nil
 	raw   func(buf []byte, raw []byte) []byte // of the bytes of a value
 }
 
@@ -64,7 +64,9 @@ func wholeText(c *schema.Column, width int) valueText {
 	whole := func(buf []byte, v int64) []byte { return strconv.AppendInt(buf, v, 10) }
 	switch kind := c.LogicalType().(type) {
 	case schema.DateLogicalType:
-		whole = func(buf []byte, v int64) []byte { return time.Unix(v*secondsPerDay, 0).UTC().AppendFormat(buf, time.DateOnly) }
+		whole = func(buf []byte, v int64) []byte {
+			return time.Unix(v*secondsPerDay, 0).UTC().AppendFormat(buf, time.DateOnly)
+		}
 	case *schema.TimestampLogicalType:
 		whole = timestampText(kind.TimeUnit())
 	case *schema.DecimalLogicalType:

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -271,14 +270,7 @@ func emptyIsNil() gocmp.Option {
 
 // writersSideBySide lets writers run at their own pace while increments are made.
 func writersSideBySide(t *testing.T, url string) {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("COHORT_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("COHORT_SEED=%d", seed)
+	seed := interopSeed(t)
 	c := pgConnect(t, url)
 	pgExec(t, c, attemptsTable)
 	const writers, transactions = 6, 150

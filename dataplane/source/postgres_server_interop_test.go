@@ -59,10 +59,7 @@ func TestPostgresStopsInTheMiddle(t *testing.T) {
 // TestPostgresRate prints how fast events come, and how fast they could: the
 // server alone, and the client without mapping and masking.
 func TestPostgresRate(t *testing.T) {
-	n := 2_000_000
-	if testing.Short() {
-		n = 100_000
-	}
+	n := interopEvents(t)
 	s := startPostgres(t)
 	url := s.database(t, "rate")
 	c := pgConnect(t, url)

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,6 +204,13 @@ func (x *extractor) goOnFrom(ctx context.Context, base string) error {
 	b, err := lake.ReadExtraction(ctx, x.env.Blobs, base)
 	if err != nil {
 		return err
+	}
+	m, err := lake.ReadManifest(ctx, x.env.Blobs, b.Dataset)
+	if err != nil {
+		return err
+	}
+	if m.Mask != x.mask.Fingerprint() {
+		return inputf("mask key %s is another than the one that earlier students are masked with: extract it in full again (fresh: true)", cmp.Or(x.s.MaskKey, "(none)"))
 	}
 	x.env.Progress(wire.Progress{Message: "taking over what is extracted already"})
 	if err := lake.ReadEvents(ctx, x.env.Blobs, b.Dataset, x.events.Add); err != nil {

@@ -73,8 +73,11 @@ func TestShardsCarryTheInputsOfTheModel(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(s *wire.ShardSettings, in map[string]string){
-		"other-split": func(s *wire.ShardSettings, in map[string]string) { delete(in, "folds"); s.Split = &wire.Split{Test: 0.2, Valid: 0.2, Seed: 1} },
-		"plain":       func(s *wire.ShardSettings, in map[string]string) { s.Inputs, s.Split = nil, nil },
+		"other-split": func(s *wire.ShardSettings, in map[string]string) {
+			delete(in, "folds")
+			s.Split = &wire.Split{Test: 0.2, Valid: 0.2, Seed: 1}
+		},
+		"plain": func(s *wire.ShardSettings, in map[string]string) { s.Inputs, s.Split = nil, nil },
 	} {
 		other, inputs := settings, map[string]string{"dataset": data.Outputs["dataset"], "folds": data.Outputs["folds"]}
 		change(&other, inputs)
