@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"cohort/dataplane"
@@ -167,11 +168,17 @@ func encodeParquet(rows []dataplane.Event, timed bool) ([]byte, error) {
 	return writeParquet(rec)
 }
 
+// dictionaryBytes is more than any dictionary has. Where the library changes from
+// a dictionary to plain values in mid-column, its footer counts the pages of both
+// in the order of a map, and the same rows are other bytes each time.
+const dictionaryBytes = math.MaxInt32
+
 // writeParquet makes a file of one record. What it is written with is pinned.
 func writeParquet(rec arrow.Record, more ...parquet.WriterProperty) ([]byte, error) {
 	var out bytes.Buffer
 	props := append([]parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(zstdLevel), parquet.WithCreatedBy("cohort"),
+		parquet.WithDictionaryPageSizeLimit(dictionaryBytes),
 	}, more...)
 	w, err := pqarrow.NewFileWriter(rec.Schema(), &out, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
 	if err != nil {

@@ -73,7 +73,7 @@ func (l attemptLog) row(k int) lakeRow {
 // day is the first attempt of the n-th day after the log's first.
 func (l attemptLog) day(n int) int {
 	first := l.row(0).At
-	midnight := first.Truncate(24 * time.Hour).AddDate(0, 0, n)
+	midnight := first.Truncate(24*time.Hour).AddDate(0, 0, n)
 	return int((midnight.Sub(first).Microseconds() + 7_654_320) / 7_654_321)
 }
 
