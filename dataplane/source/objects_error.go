@@ -124,6 +124,11 @@ func line(err error) string {
 	case errors.Unwrap(err) != nil:
 		text = errors.Unwrap(err).Error() // the outermost layer repeats the URL
 	}
+	return clean(text)
+}
+
+// clean makes one line, not too long, of any text.
+func clean(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > lineMost {
 		text = strings.ToValidUTF8(text[:lineMost], "") + "…"

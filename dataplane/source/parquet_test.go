@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -275,6 +276,23 @@ func TestDifferencesOfAnySize(t *testing.T) {
 	})
 }
 
+func TestDifferencesOfNarrowNumbersWrapRound(t *testing.T) {
+	data := binary.AppendVarint([]byte{128, 1, 4, 2}, math.MaxInt32) // blocks of 128 in 4 parts, 2 values
+	data = append(binary.AppendVarint(data, 1), 0, 0, 0, 0)
+	whole := func(buf []byte, v int64) []byte { return strconv.AppendInt(buf, v, 10) }
+	values, err := newPlain(valueText{width: 4, whole: whole}, parquet.Encodings.DeltaBinaryPacked, data, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]string, 2)
+	if err := values.read(got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"2147483647", "-2147483648"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestARunThatIsCutOffIsToldSo(t *testing.T) {
 	for width, data := range map[int][]byte{8: {2<<1 | 1, 1, 2}, 1: {2<<1 | 1, 3}, 9: {5 << 1, 1}, 32: {1<<1 | 1, 1, 0, 0}} {
 		if err := newRuns(data, width).read(make([]uint32, 9)); !errors.Is(err, errDamaged) {
@@ -318,6 +336,19 @@ func TestACutParquetFileIsToldAndGivesNoRowTwice(t *testing.T) {
 	mustFail(t, err, "f.parquet", "damaged")
 	_, err = column(t, append(append([]byte{}, data[:footer/2]...), data[footer:]...), "skill")
 	mustFail(t, err, "f.parquet", "damaged")
+}
+
+func TestRowsBeyondBeliefAreRefused(t *testing.T) {
+	const n = 10_000_000
+	b := array.NewInt8Builder(memory.DefaultAllocator)
+	b.AppendNulls(n)
+	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "v", Type: arrow.PrimitiveTypes.Int8, Nullable: true}}, nil), []arrow.Array{b.NewArray()}, n)
+	data := recordBytes(t, rec, parquet.WithDataPageSize(1<<30))
+	if n/len(data) <= denseRows {
+		t.Fatalf("%d bytes are too many", len(data))
+	}
+	_, err := column(t, data, "v")
+	mustFail(t, err, "f.parquet", "numbers of rows do not agree")
 }
 
 func TestDamageInAPageIsToldNotRead(t *testing.T) {
