@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -48,7 +47,7 @@ func NewScheduler(ctx context.Context, n int) (*Scheduler, error) {
 	}
 	s.api = client.New([]string{s.cluster.URL()}, client.Options{Actor: "bench"})
 	if err := errors.Join(s.cluster.Ready(ctx), s.stage(ctx)); err != nil {
-		s.Close()
+		s.Close() //nolint:contextcheck // bounded by itself
 		return nil, err
 	}
 	return s, nil
@@ -201,9 +200,13 @@ func (s *Scheduler) graph(ctx context.Context, stages []string) ([]Metric, error
 		return nil, err
 	}
 	return []Metric{
-		m, rate(int64(len(stages)), d, "stages/s"), rate(2*int64(len(stages)), d, "transitions/s"),
-		{"status-p50-ms", quantile(seen.status, .5)}, {"status-p99-ms", quantile(seen.status, .99)},
-		{"list-p50-ms", quantile(seen.list, .5)}, {"list-p99-ms", quantile(seen.list, .99)},
+		m,
+		rate(int64(len(stages)), d, "stages/s"),
+		rate(2*int64(len(stages)), d, "transitions/s"),
+		{"status-p50-ms", quantile(seen.status, .5)},
+		{"status-p99-ms", quantile(seen.status, .99)},
+		{"list-p50-ms", quantile(seen.list, .5)},
+		{"list-p99-ms", quantile(seen.list, .99)},
 	}, nil
 }
 
@@ -234,7 +237,7 @@ type shared struct {
 }
 
 func newFirstSteps() *firstSteps {
-	return &firstSteps{Handler: slog.NewTextHandler(io.Discard, nil), shared: &shared{steps: map[string]time.Time{}}}
+	return &firstSteps{Handler: slog.DiscardHandler, shared: &shared{steps: map[string]time.Time{}}}
 }
 
 func (f *firstSteps) at(job string) (time.Time, bool) {
@@ -243,6 +246,9 @@ func (f *firstSteps) at(job string) (time.Time, bool) {
 	t, ok := f.steps[job]
 	return t, ok
 }
+
+// Enabled lets what a handler discards pass.
+func (f *firstSteps) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle notes a first step.
 func (f *firstSteps) Handle(_ context.Context, r slog.Record) error {

@@ -38,22 +38,21 @@ func keyOf(s *wire.Stage, inputs map[string]string) string {
 
 // resolver replaces references in a stage's inputs.
 type resolver struct {
-	output func(stage, output string) (string, bool)
+	output func(stage, output string) string
 	head   func(line string) *wire.Head
 }
 
 // inputs resolves all inputs, and those that the key is of. A stage that the
 // head of its line was made from, line inputs apart, is compared with what that
 // one was compared with: so that a run with nothing new finds its result.
-func (r resolver) inputs(s *wire.Stage) (all, keyed map[string]string, known bool) {
-	all, keyed, known = map[string]string{}, map[string]string{}, true
+func (r resolver) inputs(s *wire.Stage) (all, keyed map[string]string) {
+	all, keyed = map[string]string{}, map[string]string{}
 	for name, value := range s.Inputs {
 		if marked(value) {
 			continue
 		}
 		if stage, output, ok := strings.Cut(value, "/"); ok {
-			v, found := r.output(stage, output)
-			value, known = v, known && found
+			value = r.output(stage, output)
 		}
 		all[name], keyed[name] = value, value
 	}
@@ -75,7 +74,7 @@ func (r resolver) inputs(s *wire.Stage) (all, keyed map[string]string, known boo
 			keyed[name] = found
 		}
 	}
-	return all, keyed, known
+	return all, keyed
 }
 
 func marked(value string) bool {
@@ -84,11 +83,11 @@ func marked(value string) bool {
 
 func (t *tx) resolver(job string) resolver {
 	return resolver{
-		output: func(stage, output string) (string, bool) {
+		output: func(stage, output string) string {
 			if from := t.stage(job, stage); from != nil {
-				return from.Outputs[output], true
+				return from.Outputs[output]
 			}
-			return stage + "/" + output, true // no reference after all
+			return stage + "/" + output // no reference after all
 		},
 		head: t.head,
 	}
@@ -103,7 +102,7 @@ func (t *tx) head(line string) *wire.Head {
 
 // settleInputs resolves a stage's inputs for good and answers those of its key.
 func (t *tx) settleInputs(s *wire.Stage) map[string]string {
-	all, keyed, _ := t.resolver(s.Job).inputs(s)
+	all, keyed := t.resolver(s.Job).inputs(s)
 	s.Resolved = all
 	return keyed
 }
@@ -156,7 +155,7 @@ func (t *tx) putPlan(c wire.PutPlan) (string, *wire.Error) {
 	}
 	s.Plan = c.Plan
 	if s.Version > 0 {
-		_, keyed, _ := t.resolver(s.Job).inputs(&s)
+		_, keyed := t.resolver(s.Job).inputs(&s)
 		s.Key = keyOf(&s, keyed)
 	}
 	t.setStage(s, func(*wire.Stage) {})

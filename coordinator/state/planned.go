@@ -44,13 +44,10 @@ func (p *planned) stage(s *wire.Stage) (wire.Action, string) {
 		}
 	}
 	r := resolver{
-		output: func(stage, output string) (string, bool) {
-			out, ok := p.outputs[stage][output]
-			return out, ok
-		},
-		head: func(line string) *wire.Head { return first[wire.Head](p.v.txn, tableHeads, "id", line) },
+		output: func(stage, output string) string { return p.outputs[stage][output] },
+		head:   func(line string) *wire.Head { return first[wire.Head](p.v.txn, tableHeads, "id", line) },
 	}
-	_, keyed, _ := r.inputs(s)
+	_, keyed := r.inputs(s)
 	switch {
 	case s.Fresh:
 		return wire.ActionRun, "everything is to be run"

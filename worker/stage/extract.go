@@ -133,7 +133,7 @@ func (x *extractor) readFile(ctx context.Context) error {
 	missing := map[string]bool{}
 	if x.folds != nil {
 		x.read.Emit = func(e dataplane.Event) error {
-			if _, ok := x.importer.folds.Fold(e.Student); !ok {
+			if _, ok := x.folds.Fold(e.Student); !ok {
 				missing[e.Student] = true
 			}
 			return x.events.Add(e)

@@ -134,9 +134,11 @@ func (v *validator) judge(ctx context.Context) (*quality.Report, *quality.Profil
 	if err := report.WriteText(&text); err != nil {
 		return nil, nil, err
 	}
+	var lines []string
 	for line := range strings.SplitSeq(strings.TrimRight(text.String(), "\n"), "\n") {
-		v.env.Logger.Info(line)
+		lines = append(lines, line)
 	}
+	v.env.Progress(wire.Progress{Message: "checked", Done: report.Events, Total: report.Events, Lines: lines})
 	return report, profile, nil
 }
 
@@ -201,14 +203,13 @@ func (v *validator) part(ctx context.Context, report *quality.Report) (*wire.Dat
 // be learnt from, with their reasons.
 func (v *validator) quarantine(ctx context.Context) error {
 	var all []lake.Reject
-	take := func(r lake.Reject) error { all = append(all, r); return nil }
-	if err := v.rejects(ctx, take); err != nil {
+	if err := v.rejects(ctx, func(r lake.Reject) error { all = append(all, r); return nil }); err != nil {
 		return err
 	}
 	filter := v.check.Filter()
 	err := v.events(ctx, "parting what is quarantined", func(e dataplane.Event) error {
 		if keep, why := filter.Event(e); !keep {
-			return take(why)
+			all = append(all, why)
 		}
 		return nil
 	})
