@@ -39,7 +39,7 @@ unit: ## every test, without the race detector
 sim: ## the simulated cluster's hour, with a seed of its own: make sim COHORT_SEED=7
 	$(GO) test -run 'Simulat' -v ./coordinator/...
 
-FUZZTIME ?= 20s
+FUZZTIME ?= 10s
 fuzz: ## each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
