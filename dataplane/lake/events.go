@@ -16,7 +16,8 @@ type Events struct {
 	parts    [dataplane.Parts]chunks[row]
 	students names
 	texts    names // items and skills
-	skills   map[uint32]bool
+	shards   []uint8 // part of each student
+	skills   []bool  // which texts are skills
 	ids      arena
 	timed    bool // some event has a response time
 	n        int
@@ -35,7 +36,7 @@ type row struct {
 const answered = 1 << 31
 
 // NewEvents returns an empty collection.
-func NewEvents() *Events { return &Events{skills: map[uint32]bool{}} }
+func NewEvents() *Events { return &Events{} }
 
 // Add takes an event.
 func (e *Events) Add(v dataplane.Event) error {
@@ -53,8 +54,14 @@ func (e *Events) Add(v dataplane.Event) error {
 		r.elapsed |= answered
 	}
 	e.timed = e.timed || v.Elapsed > 0
+	if len(e.skills) < len(e.texts.texts) {
+		e.skills = append(e.skills, make([]bool, len(e.texts.texts)-len(e.skills))...)
+	}
 	e.skills[r.skill] = true
-	e.parts[dataplane.StudentShard(v.Student, dataplane.Parts)].add(r)
+	if int(r.student) == len(e.shards) { // a new one
+		e.shards = append(e.shards, uint8(dataplane.StudentShard(v.Student, dataplane.Parts)))
+	}
+	e.parts[e.shards[r.student]].add(r)
 	e.n++
 	return nil
 }
@@ -77,9 +84,11 @@ func (e *Events) part(k int) []dataplane.Event {
 
 // skillNames lists the skills in shortlex order.
 func (e *Events) skillNames() []string {
-	all := make([]string, 0, len(e.skills))
-	for k := range e.skills {
-		all = append(all, e.texts.texts[k])
+	all := []string{}
+	for k, is := range e.skills {
+		if is {
+			all = append(all, e.texts.texts[k])
+		}
 	}
 	slices.SortFunc(all, dataplane.Shortlex)
 	return all
