@@ -27,7 +27,7 @@ run: build ## a cluster in one process turns an event log into a tested model
 test: race cover fuzz ## every test with the race detector, coverage, each decoder's fuzz target
 
 race: ## every test, with the race detector
-	$(GO) test -race -timeout 20m $(PKGS)
+	$(GO) test -race -timeout 40m $(PKGS)
 
 cover: ## statement coverage over all packages, at least 80 % (race's atomic counters would slow the kernels tenfold)
 	$(GO) test -short -covermode=set -coverprofile=coverage.out -coverpkg=$$($(GO) list ./... | grep -vE '/(gen|cohort)$$' | paste -sd,) $(PKGS) > coverage.log || { cat coverage.log; exit 1; }
