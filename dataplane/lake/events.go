@@ -15,7 +15,7 @@ import (
 type Events struct {
 	parts    [dataplane.Parts]chunks[row]
 	students names
-	texts    names // items and skills
+	texts    names   // items and skills
 	shards   []uint8 // part of each student
 	skills   []bool  // which texts are skills
 	ids      arena
