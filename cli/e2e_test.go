@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		os.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
 	}
 	goleak.VerifyTestMain(m,
+		// A cluster whose shutdown takes longer than its grace is left behind: the
+		// process is about to end.
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }

@@ -142,6 +142,10 @@ func overlap(s *wire.Schedule, run *wire.Job, at int64) []wire.Firing {
 	if run == nil && len(s.Waiting) == 0 {
 		return []wire.Firing{f}
 	}
+	if kept(s) >= wire.KeepFirings { // caught up under an earlier policy
+		f.State, f.Reason = wire.FiringSkipped, fmt.Sprintf("%d firings wait already", wire.KeepFirings)
+		return []wire.Firing{f}
+	}
 	switch s.When.Overlap {
 	case wire.OverlapQueue:
 		var all []wire.Firing
@@ -160,6 +164,17 @@ func overlap(s *wire.Schedule, run *wire.Job, at int64) []wire.Firing {
 		f.Reason = run.ID + " goes on (overlap: skip)"
 	}
 	return []wire.Firing{f}
+}
+
+// kept are the waiting firings that a new one does not take the place of.
+func kept(s *wire.Schedule) int {
+	n := 0
+	for _, w := range s.Waiting {
+		if w.By != wire.ByCron || s.When.Overlap != wire.OverlapQueue {
+			n++
+		}
+	}
+	return n
 }
 
 // start begins the first of the waiting firings, when it may.
