@@ -28,10 +28,6 @@ func TestMain(m *testing.M) {
 		os.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
 	}
 	goleak.VerifyTestMain(m,
-		// A cluster whose shutdown takes longer than its grace is left behind: the
-		// process is about to end.
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
@@ -213,8 +209,16 @@ func TestCtrlCEndsTheDemoInTime(t *testing.T) {
 		}
 		o.expect(t, 130, "")
 		cancel()
+		until(t, "what the command left behind has ended", func() bool { return free(dir) })
 	}
 	cohort(t, "", nil, "demo", "--events", events, "--epochs", "1", "--data-dir", dir).expect(t, 0, "")
+}
+
+// free is whether no cluster of this process has the folder: one whose end
+// takes longer than its grace goes on beside the test, where a process would end.
+func free(dir string) bool {
+	lock, err := local.Lock(dir)
+	return err == nil && lock.Close() == nil
 }
 
 // running is a command in the background.

@@ -67,10 +67,13 @@ const partsAtOnce = 2
 
 // writePart stores the events of part k.
 func writePart(ctx context.Context, b Blobs, ev *Events, k int) (p Part, err error) {
+	if err := ctx.Err(); err != nil { // encoding takes long beside what a cancel may take
+		return p, err
+	}
 	rows := ev.part(k)
 	p.Events = int64(len(rows))
 	if len(rows) == 0 {
-		return p, ctx.Err()
+		return p, nil
 	}
 	slices.SortFunc(rows, dataplane.Compare)
 	data, err := encodeParquet(rows, ev.timed)
