@@ -68,11 +68,11 @@ func (a *api) checkContent(ctx context.Context, spec wire.Spec) error {
 			return notFound("dataset", id)
 		}
 	}
-	for key, name := range map[string]string{"data.events": spec.Data.Events, "split.file": spec.Split.File} {
-		if name == "" || strings.HasPrefix(name, "dataset:") {
+	for _, f := range []struct{ key, name string }{{"data.events", spec.Data.Events}, {"split.file", spec.Split.File}} {
+		if f.name == "" || strings.HasPrefix(f.name, "dataset:") {
 			continue
 		}
-		if err := a.checkFile(ctx, key, name); err != nil {
+		if err := a.checkFile(ctx, f.key, f.name); err != nil {
 			return err
 		}
 	}

@@ -220,11 +220,11 @@ func (d *decoder) checkInputs(s *Spec) {
 		return // imported with columns of its own
 	}
 	c := s.Data.Columns
-	for input, column := range map[string]struct{ name, value string }{
-		"difficulty": {"item", c.Item}, "elapsed": {"elapsed", c.Elapsed},
+	for _, need := range []struct{ input, column, value string }{
+		{"difficulty", "item", c.Item}, {"elapsed", "elapsed", c.Elapsed},
 	} {
-		if column.value == "" && slices.Contains(s.Model.Inputs, input) {
-			d.at("model.inputs", "%s needs data.columns.%s", input, column.name)
+		if need.value == "" && slices.Contains(s.Model.Inputs, need.input) {
+			d.at("model.inputs", "%s needs data.columns.%s", need.input, need.column)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -114,6 +115,9 @@ func (k *kafka) Close() error {
 func (k *kafka) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return // the attempt that was under way when the time was up tells nothing
+	}
 	k.refused = err
 }
 

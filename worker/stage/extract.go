@@ -68,17 +68,23 @@ func runExtract(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskRes
 
 // boundsOf reads the bounds of a source that never change.
 func boundsOf(s wire.SourceSpec) (b source.Bounds, err error) {
-	for text, to := range map[string]*int64{s.From: &b.From, s.To: &b.To} {
-		if text == "" {
-			continue
-		}
-		t, err := wire.ParseBound(text)
-		if err != nil {
-			return b, inputf("source: %v", err)
-		}
-		*to = t.UnixMicro()
+	b.From, err = boundOf(s.From)
+	if err != nil {
+		return b, err
 	}
-	return b, nil
+	b.To, err = boundOf(s.To)
+	return b, err
+}
+
+func boundOf(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	t, err := wire.ParseBound(text)
+	if err != nil {
+		return 0, inputf("source: %v", err)
+	}
+	return t.UnixMicro(), nil
 }
 
 // name is what a person calls the source.
