@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 
 func TestMain(m *testing.M) {
 	if supervise.Asked(os.Args) { // a worker of this process runs a command
-		os.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
+		// os.Exit would have a test binary write of its coverage into the command's output.
+		syscall.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
 	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),

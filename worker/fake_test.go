@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ import (
 
 func TestMain(m *testing.M) {
 	if supervise.Asked(os.Args) {
-		os.Exit(supervise.Main(context.Background()))
+		// os.Exit would have a test binary write of its coverage into the command's output.
+		syscall.Exit(supervise.Main(context.Background()))
 	}
 	goleak.VerifyTestMain(m)
 }

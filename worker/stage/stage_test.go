@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,7 +24,8 @@ import (
 
 func TestMain(m *testing.M) {
 	if supervise.Asked(os.Args) {
-		os.Exit(supervise.Main(context.Background()))
+		// os.Exit would have a test binary write of its coverage into the command's output.
+		syscall.Exit(supervise.Main(context.Background()))
 	}
 	// A stage is run whole for each draw: fewer of them, unless the flag asks.
 	if err := flag.Set("rapid.checks", "6"); err != nil {

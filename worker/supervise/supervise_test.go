@@ -24,11 +24,12 @@ const asWorker = "__worker"
 
 func TestMain(m *testing.M) {
 	if Asked(os.Args) {
-		os.Exit(Main(context.Background()))
+		// os.Exit would have a test binary write of its coverage into the command's output.
+		syscall.Exit(Main(context.Background()))
 	}
 	if len(os.Args) > 3 && os.Args[1] == asWorker {
 		_, _ = Run(context.Background(), shell(os.Args[2], os.Args[3]), os.Stdout, os.Stderr)
-		os.Exit(0)
+		syscall.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -87,13 +88,21 @@ func TestACommandHasNoPrivilegesCoresOrFilesOfOthers(t *testing.T) {
 }
 
 // hanging starts processes in every way to get away, writes their numbers to
-// files of the folder, and then does as the rest says.
+// files of the folder, and then does as the rest says; a trap that it begins with
+// is set before the word that the processes are there.
 func hanging(rest string) string {
+	trap, after, ok := strings.Cut(rest, " TERM; ")
+	if ok {
+		trap, rest = trap+" TERM", after
+	} else {
+		trap = ":"
+	}
 	return `sleep 1000 & echo $! > a.pid
 setsid sh -c 'echo $$ > b.pid; exec sleep 1000' &
 (setsid sh -c 'trap "" TERM; echo $$ > c.pid; while :; do sleep 1000; done' >/dev/null 2>&1 &)
 (env -i setsid sh -c 'trap "" TERM HUP INT; echo $$ > d.pid; exec sleep 1000' &)
 until [ -s a.pid ] && [ -s b.pid ] && [ -s c.pid ] && [ -s d.pid ]; do sleep 0.01; done
+` + trap + `
 echo ready
 ` + rest
 }
