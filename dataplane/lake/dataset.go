@@ -232,13 +232,25 @@ func readParquet(ctx context.Context, data []byte, rows int64, known func(*arrow
 	if !known(batches.Schema()) {
 		return fmt.Errorf("%w: columns %v", ErrCorrupt, batches.Schema())
 	}
+	return visitRecords(batches, rows, visit)
+}
+
+// visitRecords visits what is read, and holds its rows against the manifest's:
+// the library ends early, without a word, at some faults.
+func visitRecords(batches pqarrow.RecordReader, rows int64, visit func(arrow.Record) error) error {
+	left := rows
 	for batches.Next() {
-		if err := visit(batches.Record()); err != nil {
+		rec := batches.Record()
+		left -= rec.NumRows()
+		if err := visit(rec); err != nil {
 			return err
 		}
 	}
 	if err := batches.Err(); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
+	}
+	if left != 0 {
+		return fmt.Errorf("%w: Parquet: %d rows are read where there should be %d", ErrCorrupt, rows-left, rows)
 	}
 	return nil
 }
