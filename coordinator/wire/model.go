@@ -48,7 +48,9 @@ type ModelVersion struct {
 // SignedText is what a model's signature is over.
 func SignedText(manifest string) []byte { return []byte("cohort model v1\n" + manifest + "\n") }
 
-// ModelManifest says what a version is made of and from.
+// ModelManifest says what a version is made of and from. It names no run: the same
+// model, come to again, has the same manifest, and is the same version. The job and
+// its evaluation stand in ModelVersion.
 type ModelManifest struct {
 	FormatVersion int       `json:"format_version"` // 1
 	Model         string    `json:"model"`
@@ -66,10 +68,8 @@ type ModelManifest struct {
 	Shards        string    `json:"shards"`
 	Features      string    `json:"features,omitempty"`
 	Folds         string    `json:"folds,omitempty"`
-	Job           string    `json:"job"`
-	JobSpec       string    `json:"job_spec"` // content hash of the job file's text
-	Binary        string    `json:"binary"`   // version of the binary that trained it
-	Evaluation    string    `json:"evaluation,omitempty"`
+	JobSpec       string    `json:"job_spec"` // content hash of the job file with every field written out
+	Binary        string    `json:"binary"`   // version of the binary that registered it
 }
 
 // ModelChange is an entry of a model's history, which is never rewritten.
@@ -195,8 +195,8 @@ type EvaluateSettings struct {
 }
 
 // RegisterSettings are of the stage weights → model version. Inputs: "weights",
-// "dataset", "shards", "extraction", "features", "folds", "evaluation" (the
-// report), all but the first three optional. Outputs: "manifest".
+// "dataset", "shards", "extraction", "features", "folds", "best" (tuned settings),
+// all but the first three optional. Outputs: "manifest".
 // Result: {"model":…,"version":…}: the version is the leader's to give.
 type RegisterSettings struct {
 	TrainSettings
@@ -206,11 +206,13 @@ type RegisterSettings struct {
 	Evaluation string `json:"evaluation"` // stage whose evaluation it is
 }
 
-// PromoteSettings are of the stage version → production. Input: "manifest".
-// Result: {"promoted":bool,"version":…,"why":…}. With Deploy, replicas are
-// started first and the version goes into production with the traffic.
+// PromoteSettings are of the stage version → production. Inputs: "manifest" and
+// "evaluation" (the report). Result: {"promoted":bool,"version":…,"why":…}.
+// With Deploy, replicas are started first and the version goes into production with
+// the traffic.
 type PromoteSettings struct {
 	Name   string      `json:"name"`
+	Gates  GatesSpec   `json:"gates"` // a lack of improvement alone is a normal end
 	Deploy *DeploySpec `json:"deploy,omitempty"`
 }
 

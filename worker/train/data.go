@@ -13,6 +13,7 @@ import (
 
 // corpus is a job's sequences, by part of the split.
 type corpus struct {
+	set    *lake.ShardSet
 	skills []string
 	inputs *dataplane.Inputs // nil: a plain model's
 	parts  [3]*sequence.Set  // by sequence.Part
@@ -33,7 +34,7 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 	if err != nil {
 		return nil, err
 	}
-	c := &corpus{skills: set.Skills, inputs: set.Inputs}
+	c := &corpus{set: set, skills: set.Skills, inputs: set.Inputs}
 	for part := range c.parts {
 		if c.parts[part], err = sequence.BuildOf(sides[part], window, input.Vocabulary(len(set.Skills), set.Inputs)); err != nil {
 			return nil, fmt.Errorf("cut windows: %w", err)
