@@ -15,8 +15,9 @@ type registry struct {
 
 // Versions implements stage.Registry.
 func (r *registry) Versions(ctx context.Context, model string) (all []wire.ModelVersion, err error) {
-	err = r.ask(ctx, func(ctx context.Context) (err error) {
-		all, err = r.n.cfg.API.Versions(ctx, model)
+	err = r.ask(ctx, func(ctx context.Context) error {
+		m, _, err := r.n.cfg.API.Model(ctx, model, 0, 0)
+		all = m.List
 		return err
 	})
 	return all, err
