@@ -48,6 +48,9 @@ func ParseSpec(file string, text []byte, set ...string) (Spec, error) {
 			spec.Data.Columns = Columns{}
 		}
 		d.override(root)
+		if field(root, "tune") != nil {
+			spec.Tune = DefaultTune()
+		}
 		d.decode(root, &spec)
 		d.checkSpec(&spec)
 	}

@@ -36,26 +36,55 @@ func DefaultTune() TuneSpec { return TuneSpec{Sampler: "tpe", Startup: 5, Lag: 2
 // the leader adds to the graph one after another as "tune.N" (a first rung) and
 // "tune.N.R" (its rung R), and then writes what came of them. Inputs: of each
 // trial, by its stage's name, "trial". Outputs: "best" (JSON: overrides by path).
-// Result: {"best":{…},"value":…,"trials":[…],"importance":{…}}.
+// Result: Tuned.
 type TuneSettings struct {
 	Tune  TuneSpec      `json:"tune"`
 	Train TrainSettings `json:"train"` // that trials differ from
 }
 
 // TrialSettings are of the stage that is one rung of a trial: a training on one
-// task. Inputs: of a training, and "state" of the rung before. Outputs: "weights",
-// "state" (checkpoint), "trial" (JSON of its Result).
-// Result: the training's and {"number":…,"rung":…,"epochs":…,"value":…,"params":{…}}.
+// task. Its settings are those of the training, over which Params are to be laid.
+// Inputs: of a training, and "state" of the rung before. Outputs: "weights",
+// "state" (of the training, where a longer rung may follow), "trial" (JSON of
+// Trial). Result: the training's and Trial.
 type TrialSettings struct {
 	TrainSettings
 	Number int                        `json:"number"`
 	Rung   int                        `json:"rung"`
+	Epochs int                        `json:"epochs"` // that it trains up to, in all
 	Params map[string]json.RawMessage `json:"params"`
+}
+
+// Trial is what one rung of a trial came to.
+type Trial struct {
+	Number  int                        `json:"number"`
+	Rung    int                        `json:"rung"`
+	Epochs  int                        `json:"epochs"` // completed; early stopping makes them fewer
+	Value   float64                    `json:"value"`  // best validation AUC so far
+	Params  map[string]json.RawMessage `json:"params"`
+	Weights string                     `json:"weights_sha256"`
+}
+
+// Tuned is the result of a study.
+type Tuned struct {
+	Best       map[string]json.RawMessage `json:"best"` // path → value
+	Value      float64                    `json:"value"`
+	Number     int                        `json:"best_trial"`
+	Trials     []Trial                    `json:"trials"` // by number and rung; failed ones are missing
+	Failed     int                        `json:"failed_trials,omitempty"`
+	Importance map[string]float64         `json:"importance"` // path → share of the value's variance
+}
+
+// Crossed is the result of a cross-validation.
+type Crossed struct {
+	AUC    []float64 `json:"auc"` // by fold
+	Mean   float64   `json:"mean"`
+	Spread float64   `json:"spread"` // standard deviation (of a sample) over mean
 }
 
 // CrossSettings are of the stage that gathers the folds of a cross-validation.
 // Inputs: "fold-1", …: each a fold's "test" output. Outputs: "cross" (JSON).
-// Result: {"auc":[…],"mean":…,"spread":…}.
+// Result: {"cross":Crossed}.
 type CrossSettings struct {
 	Folds int `json:"folds"`
 }
@@ -65,5 +94,5 @@ type CrossSettings struct {
 type CloseFan struct {
 	Job    string            `json:"job"`
 	Stage  string            `json:"stage"`
-	Inputs map[string]string `json:"inputs"` // name → "STAGE/OUTPUT"
+	Inputs map[string]string `json:"inputs"` // name → "STAGE/OUTPUT" of a stage that is done
 }
