@@ -97,7 +97,7 @@ func (p *planner) stage(s *wire.Stage) {
 			return
 		}
 		granted := s.Resources
-		if s.Kind == wire.StageTest {
+		if s.Kind == wire.StageTest || s.Kind == wire.StageEvaluate {
 			granted.Cores = p.free[n.ID].Cores
 		}
 		p.batch = append(p.batch, p.place(k, n, granted))

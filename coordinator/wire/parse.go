@@ -51,6 +51,7 @@ func ParseSpec(file string, text []byte, set ...string) (Spec, error) {
 		if field(root, "tune") != nil {
 			spec.Tune = DefaultTune()
 		}
+		fillModel(root, &spec)
 		d.decode(root, &spec)
 		d.checkSpec(&spec)
 	}

@@ -27,12 +27,13 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkFeatures(s.Features)
 	d.checkTune(s)
 	d.checkCross(s)
+	d.checkLife(s)
 	d.checkExtra(s)
 }
 
 // only refuses the sections of other kinds.
 func (d *decoder) only(s *Spec) {
-	for _, path := range []string{"source", "tune", "cross_validate"} {
+	for _, path := range []string{"source", "tune", "cross_validate", "gates", "register", "deploy"} {
 		if d.has(path) {
 			d.at(path, "is for kind pipeline, this job is of kind %s", s.Kind)
 		}

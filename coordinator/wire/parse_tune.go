@@ -341,7 +341,7 @@ func (s *Spec) builtin() []string {
 	if s.CrossValidate.Folds > 0 {
 		names = append(names, CrossStage)
 	}
-	return names
+	return append(names, lifeStages(s)...)
 }
 
 // checkReserved keeps a person's stages off the names of those that are added.

@@ -34,11 +34,14 @@ type report struct {
 // Evaluate compares a candidate with the model in production, or with the
 // per-skill mean where there is none, on the students of the test part.
 func Evaluate(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
-	s, err := tuned[wire.EvaluateSettings](ctx, env, a.Stage)
+	s, err := settings[wire.EvaluateSettings](a.Stage)
 	if err != nil {
 		return r, err
 	}
 	in := a.Stage.Inputs
+	if s.TestSettings, err = tunedTest(ctx, env, in, s.TestSettings); err != nil {
+		return r, err
+	}
 	data, err := load(ctx, env, in, s.Split, s.Window)
 	if err != nil {
 		return r, err

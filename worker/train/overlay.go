@@ -4,61 +4,59 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"io"
 
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 )
 
-// Overlay lays a study's best settings, a JSON object of path → value such as
-// {"train.lr":0.002}, over a stage's settings. A path that the settings do not
-// have is an error: it would change nothing.
-func Overlay(settings json.RawMessage, best []byte) (json.RawMessage, error) {
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(best, &values); err != nil {
-		return nil, inputf("best settings: %v", err)
+// longestBest bounds the file of chosen settings, bytes.
+const longestBest = 1 << 20
+
+// Overlay lays settings that a study chose, path → JSON value, over those of a
+// training.
+func Overlay(s wire.TrainSettings, best map[string]json.RawMessage) (wire.TrainSettings, error) {
+	laid, err := s.Overlay(best)
+	if err != nil {
+		return s, inputf("chosen settings: %v", err)
 	}
-	for _, path := range slices.Sorted(maps.Keys(values)) {
-		var err error
-		if settings, err = put(settings, strings.Split(path, "."), values[path]); err != nil {
-			return nil, inputf("best settings: %s: %v", path, err)
-		}
-	}
-	return settings, nil
+	return laid, nil
 }
 
-// put sets the value at a path of a JSON object.
-func put(object json.RawMessage, path []string, value json.RawMessage) (json.RawMessage, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil || fields == nil {
-		return nil, fmt.Errorf("%q is no part of the settings", path[0])
+// Best reads the settings that a study chose, a stage's input "best"; without
+// one there are none.
+func Best(ctx context.Context, blobs lake.Blobs, in map[string]string) (map[string]json.RawMessage, error) {
+	hash := in["best"]
+	if hash == "" {
+		return nil, nil
 	}
-	if len(path) > 1 {
-		part, ok := fields[path[0]]
-		if !ok {
-			return nil, fmt.Errorf("%q is no part of the settings", path[0])
-		}
-		var err error
-		if value, err = put(part, path[1:], value); err != nil {
-			return nil, err
-		}
+	rc, err := blobs.Get(ctx, hash)
+	if err != nil {
+		return nil, fmt.Errorf("open chosen settings: %w", err)
 	}
-	fields[path[0]] = value
-	return json.Marshal(fields) //nolint:wrapcheck // cannot fail: parts came in as JSON
+	defer rc.Close() //nolint:errcheck // read only
+	text, err := io.ReadAll(io.LimitReader(rc, longestBest))
+	if err != nil {
+		return nil, fmt.Errorf("read chosen settings: %w", err)
+	}
+	var best map[string]json.RawMessage
+	if err := json.Unmarshal(text, &best); err != nil {
+		return nil, inputf("chosen settings %s: %v", hash, err)
+	}
+	return best, nil
 }
 
-// tuned are a stage's settings with those that a study found best in place.
-func tuned[T any](ctx context.Context, env Env, s wire.Stage) (t T, err error) {
-	if hash := s.Inputs["best"]; hash != "" {
-		best, err := lake.Read(ctx, env.Blobs, hash)
-		if err != nil {
-			return t, fmt.Errorf("best settings: %w", err)
-		}
-		if s.Settings, err = Overlay(s.Settings, best); err != nil {
-			return t, err
-		}
+// tuned are a stage's settings with its input "best" laid over them.
+func tuned(ctx context.Context, env Env, in map[string]string, s wire.TrainSettings) (wire.TrainSettings, error) {
+	best, err := Best(ctx, env.Blobs, in)
+	if err != nil {
+		return s, err
 	}
-	return settings[T](s)
+	return Overlay(s, best)
+}
+
+func tunedTest(ctx context.Context, env Env, in map[string]string, s wire.TestSettings) (wire.TestSettings, error) {
+	laid, err := tuned(ctx, env, in, wire.TrainSettings{Model: s.Model, Train: s.Train})
+	s.Model, s.Train = laid.Model, laid.Train
+	return s, err
 }

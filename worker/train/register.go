@@ -18,11 +18,14 @@ const fusedKernels = "kernels"
 // Register writes down what a model is made of and from. The version's number and
 // its signature are the leader's to give.
 func Register(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
-	s, err := tuned[wire.RegisterSettings](ctx, env, a.Stage)
+	s, err := settings[wire.RegisterSettings](a.Stage)
 	if err != nil {
 		return r, err
 	}
 	in := a.Stage.Inputs
+	if s.TrainSettings, err = tuned(ctx, env, in, s.TrainSettings); err != nil {
+		return r, err
+	}
 	rc, err := env.Blobs.Get(ctx, in["weights"])
 	if err != nil {
 		return r, fmt.Errorf("open weights: %w", err)
