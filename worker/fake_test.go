@@ -78,13 +78,20 @@ func (c *cluster) do(f func()) {
 
 // assign places a task under a new token.
 func (c *cluster) assign(id string, kind wire.StageKind, run wire.RunKind, settings string) (token uint64) {
+	return c.place(id, wire.Stage{Job: "job", Name: "stage", Kind: kind, Run: run, Settings: []byte(settings)})
+}
+
+// assignWith places a batch task with inputs.
+func (c *cluster) assignWith(id string, kind wire.StageKind, settings string, inputs map[string]string) {
+	c.place(id, wire.Stage{Job: "job", Name: "stage", Kind: kind, Run: wire.Batch, Settings: []byte(settings), Inputs: inputs})
+}
+
+func (c *cluster) place(id string, s wire.Stage) (token uint64) {
 	c.do(func() {
 		token = c.index + 1
 		c.assignments[id] = wire.Assignment{
-			Task: wire.Task{ID: id, Status: wire.Running, Token: token, Attempt: 1, Granted: wire.Resources{Cores: 1}},
-			Stage: wire.Stage{
-				Job: "job", Name: "stage", Kind: kind, Run: run, Settings: []byte(settings),
-			},
+			Task:  wire.Task{ID: id, Status: wire.Running, Token: token, Attempt: 1, Granted: wire.Resources{Cores: 1}},
+			Stage: s,
 		}
 	})
 	return token

@@ -156,7 +156,7 @@ func draw(counts []int32, seed, resample uint32) {
 
 // quantile lies between the two nearest of sorted values.
 func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
+	at := float64(q * float64(len(sorted)-1))
 	low := math.Floor(at)
 	k := int(low)
 	if k+1 == len(sorted) {

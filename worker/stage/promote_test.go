@@ -21,7 +21,9 @@ type office struct {
 	started  []wire.DeployRequest
 }
 
-func (o *office) Versions(context.Context, string) ([]wire.ModelVersion, error) { return o.versions, o.err }
+func (o *office) Versions(context.Context, string) ([]wire.ModelVersion, error) {
+	return o.versions, o.err
+}
 
 func (o *office) Promote(_ context.Context, p wire.Promote) (wire.Outcome, error) {
 	o.promoted = append(o.promoted, p)
