@@ -48,8 +48,11 @@ type Deployment struct {
 	Previous int              `json:"previous,omitempty"` // that a rollback goes to; 0: none
 	Jobs     map[int]string   `json:"jobs"`               // version → job whose tasks are its replicas
 	Spec     DeploySpec       `json:"spec"`
-	Auto     bool             `json:"auto"`     // the leader moves traffic as the strategy says
-	Moved    int64            `json:"moved_ms"` // when Routes last changed
+	Auto     bool             `json:"auto"`       // the leader moves traffic as the strategy says
+	Moved    int64            `json:"moved_ms"`   // when Routes last changed
+	Started  int64            `json:"started_ms"` // when Next was put on its way
+	// Forced is the reason for which an admin passed over the gates of Next.
+	Forced string `json:"forced,omitempty"`
 	Meta
 }
 
@@ -93,14 +96,16 @@ type StartDeployment struct {
 type MoveTraffic struct {
 	Model      string  `json:"model"`
 	Routes     []Route `json:"routes"`
-	Rollback   bool    `json:"rollback,omitempty"`
+	Rollback   bool    `json:"rollback,omitempty"` // Routes are Apply's then
+	Auto       bool    `json:"auto,omitempty"`     // the leader's, by the strategy; a person's split ends that
 	Force      bool    `json:"force,omitempty"`
 	Admin      bool    `json:"admin,omitempty"`
 	Reason     string  `json:"reason,omitempty"`
 	CheckIndex uint64  `json:"check_index,omitempty"` // of the deployment
 }
 
-// StopDeployment ends the replicas of a version, or all of them.
+// StopDeployment ends the replicas of a version, which must have no traffic, or
+// all of them.
 type StopDeployment struct {
 	Model      string `json:"model"`
 	Version    int    `json:"version,omitempty"` // 0: all
