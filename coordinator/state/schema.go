@@ -26,6 +26,12 @@ const (
 	tableRequests = "requests"
 	tableFeatures = "features"
 	tableWaits    = "waits" // derived, in no snapshot
+
+	tableModels      = "models"
+	tableVersions    = "versions"
+	tableEvaluations = "evaluations"
+	tableKeys        = "keys"
+	tableHistory     = "model_history"
 )
 
 func tables() []string {
@@ -33,6 +39,7 @@ func tables() []string {
 		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds,
 		tableSchedules, tableBackfills, tableKept, tableHeads, tableRequests,
 		tableFeatures,
+		tableModels, tableVersions, tableEvaluations, tableKeys, tableHistory,
 	}
 }
 
@@ -198,6 +205,7 @@ func schema() *memdb.DBSchema {
 			index("id", true, func(r *request) []byte { return text(r.ID) }),
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),
 	}
+	all = append(all, modelTables()...)
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for _, t := range all {
 		s.Tables[t.Name] = t

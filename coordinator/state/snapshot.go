@@ -150,7 +150,9 @@ func decodeRecord(l line) (any, error) {
 	case tableRequests:
 		record = &request{}
 	default:
-		return nil, fmt.Errorf("%w: unknown table %q", ErrSnapshot, l.Table)
+		if record = modelRecord(l.Table); record == nil {
+			return nil, fmt.Errorf("%w: unknown table %q", ErrSnapshot, l.Table)
+		}
 	}
 	if err := json.Unmarshal(l.Record, record); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrSnapshot, l.Table, err)

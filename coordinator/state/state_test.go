@@ -22,6 +22,8 @@ type log struct {
 	s     *state.Store
 	index uint64
 	now   int64
+
+	entries []wire.Envelope // applied so far, the first at index 11
 }
 
 func newLog(t testing.TB) *log { return &log{t: t, s: state.New(), index: 10, now: 1_000_000} }
@@ -37,6 +39,7 @@ func (l *log) as(request string, n wire.Number, body any) wire.Outcome {
 	l.index++
 	l.now += 10
 	env.Time = l.now
+	l.entries = append(l.entries, env)
 	return l.s.Apply(l.index, env)
 }
 
@@ -476,7 +479,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	job := rapid.SampledFrom([]string{"j1", "j2", "j3"}).Draw(t, "job")
 	task := job + "/train/" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "task")
 	token := uint64(rapid.IntRange(1, k+1).Draw(t, "token"))
-	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 29)).Draw(t, "number"))
+	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 29), rapid.IntRange(40, 43)).Draw(t, "number"))
 	bodies := map[wire.Number]any{
 		wire.CmdRegisterNode: wire.RegisterNode{Node: wire.Node{ID: node, Session: "s-" + node, Resources: wire.Resources{Cores: 2}}},
 		wire.CmdNodeStatus: wire.SetNodeStatus{
@@ -500,6 +503,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 		wire.CmdRetryJob:      wire.RetryJob{Job: job, From: rapid.SampledFrom([]string{"", "train", "after"}).Draw(t, "from")},
 	}
 	maps.Copy(bodies, scheduleBodies(t, k))
+	maps.Copy(bodies, modelBodies(t))
 	request := rapid.SampledFrom([]string{"", "", "r1", "r2"}).Draw(t, "request")
 	env, err := state.Envelope(number, bodies[number], "rapid", request)
 	if err != nil {

@@ -14,6 +14,7 @@ type tx struct {
 	*memdb.Txn
 	index uint64
 	now   int64 // the leader's clock, Unix milliseconds
+	actor string
 
 	reused bool // of the outcome
 }

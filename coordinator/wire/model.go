@@ -79,14 +79,27 @@ type ModelChange struct {
 	Index   uint64     `json:"index"` // Raft index of the command
 	Time    int64      `json:"time_ms"`
 	Actor   string     `json:"actor"`
-	What    string     `json:"what"` // registered | promoted | rolled back | archived | deleted | alias | note
+	What    string     `json:"what"` // one of the Change… below
 	From    ModelStage `json:"from,omitempty"`
 	To      ModelStage `json:"to,omitempty"`
 	// Before is the version that was in production when What moved it.
 	Before int    `json:"before,omitempty"`
+	Alias  string `json:"alias,omitempty"` // set to Version, or dropped where that is 0
 	Reason string `json:"reason,omitempty"`
 	Passed string `json:"passed_over,omitempty"` // gates that an admin passed over
 }
+
+// What changes a model.
+const (
+	ChangeRegistered = "registered"
+	ChangePromoted   = "promoted"    // to staging or production
+	ChangeRolledBack = "rolled back" // to production
+	ChangeArchived   = "archived"
+	ChangeReturned   = "returned" // to development
+	ChangeDeleted    = "deleted"
+	ChangeAlias      = "alias"
+	ChangeNote       = "note"
+)
 
 // SigningKey is a coordinator's public key.
 type SigningKey struct {
