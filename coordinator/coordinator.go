@@ -4,6 +4,7 @@ package coordinator
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +48,8 @@ type Config struct {
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // to the leader; nil: TCP
 	Lease  time.Duration                                                     // 0 is DefaultLease
 	Logger *slog.Logger
+
+	AdminToken string // whoever sends it may pass over gates; empty: nobody may
 }
 
 // DefaultLease is how long a worker may be silent.
@@ -78,6 +81,7 @@ type Node struct {
 	leases    *leases
 	office    *office
 	conn      *stream.Conn
+	key       ed25519.PrivateKey // that it signs models with
 	server    *http.Server
 	transport *http.Transport
 	cancel    context.CancelFunc
@@ -116,6 +120,9 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 // open starts what the API and the leader loop stand on.
 func (n *Node) open(ctx context.Context) (err error) {
 	c := n.cfg
+	if n.key, err = signingKey(c.DataDir); err != nil {
+		return err
+	}
 	dir := ""
 	if c.DataDir != "" {
 		dir = filepath.Join(c.DataDir, "raft")
@@ -159,6 +166,7 @@ func (n *Node) serve(ctx context.Context) {
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
 			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Logger: n.log,
+			Sign: n.key, AdminToken: n.cfg.AdminToken,
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

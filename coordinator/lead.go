@@ -36,6 +36,7 @@ func (n *Node) lead(ctx context.Context) {
 		if n.inOffice(ctx) {
 			n.expire(ctx)
 			n.raise(ctx)
+			n.introduce(ctx)
 			if wait := soonest(n.fire(ctx), n.decide(ctx)); wait > 0 {
 				due.Reset(wait)
 			}

@@ -495,10 +495,9 @@ func (l *log) consistent(rt *rapid.T, ever bool) bool {
 	production, staging := 0, 0
 	for _, v := range view.Versions(nil, rasch) {
 		stages[v.Version] = v.Stage
-		switch v.Stage {
-		case wire.Production:
+		if v.Stage == wire.Production {
 			production++
-		case wire.Staging:
+		} else if v.Stage == wire.Staging {
 			staging++
 		}
 	}
