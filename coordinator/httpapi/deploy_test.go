@@ -170,10 +170,9 @@ func TestADeploymentThatMayNotBe(t *testing.T) {
 			api = b.admin
 		}
 		var err error
-		switch {
-		case c.model == "":
+		if c.model == "" {
 			_, err = api.PromoteDeployment(t.Context(), "none", wire.TrafficRequest{})
-		default:
+		} else {
 			_, err = api.StartDeployment(t.Context(), c.model, c.q)
 		}
 		if code(err) != c.code {
