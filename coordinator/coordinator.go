@@ -17,6 +17,7 @@ import (
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
+	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -42,6 +43,7 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
+	Live   LiveStats // of versions that serve; nil: nothing is known
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 
@@ -80,6 +82,8 @@ type Node struct {
 	gossip    *gossip.Gossip
 	leases    *leases
 	office    *office
+	live      LiveStats
+	health    schedule.Health // of versions that serve; the leader loop's alone
 	conn      *stream.Conn
 	key       ed25519.PrivateKey // that it signs models with
 	server    *http.Server
@@ -135,6 +139,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	}
 	n.leases = newLeases(n.consensus, n.state, c.Lease)
 	n.office = &office{consensus: n.consensus}
+	if n.live = c.Live; n.live == nil {
+		n.live = unseen{}
+	}
 	if c.Stream != nil {
 		if n.conn, err = c.Stream.Connect(ctx); err != nil {
 			return fmt.Errorf("connect to the stream: %w", err)
@@ -165,7 +172,7 @@ func (n *Node) serve(ctx context.Context) {
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
-			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Logger: n.log,
+			Leases: n.leases, Progress: httpapi.NewProgress(), Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
 			Sign: n.key, AdminToken: n.cfg.AdminToken,
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },

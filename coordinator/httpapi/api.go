@@ -54,6 +54,7 @@ type Deps struct {
 	Logs        Logs
 	Leases      Leases
 	Progress    *Progress
+	Live        LiveStats              // nil: nothing is known
 	StreamURL   string                 // told to workers
 	Alive       func(node string) bool // gossip's word
 	Logger      *slog.Logger
@@ -88,6 +89,7 @@ func New(d Deps) http.Handler {
 	a.leader("POST /v1/jobs/{job}/retry", a.retry)
 	a.serveSchedules()
 	a.serveModels()
+	a.serveDeployments()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)

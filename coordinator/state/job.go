@@ -57,6 +57,9 @@ func (t *tx) stopJob(c wire.StopJob) (string, *wire.Error) {
 	case c.CheckIndex != 0 && c.CheckIndex != j.ModifyIndex:
 		return "", stale(j, c.CheckIndex)
 	}
+	if err := t.servesFor(j); err != nil {
+		return "", err
+	}
 	reason := c.Reason
 	if reason == "" {
 		reason = "stopped by hand"
@@ -94,6 +97,9 @@ func (t *tx) retryJob(c wire.RetryJob) (string, *wire.Error) {
 		return "", stale(j, c.CheckIndex)
 	case c.From != "" && t.stage(j.ID, c.From) == nil:
 		return "", refuse(wire.CodeNotFound, "no stage %s in job %s", c.From, j.ID)
+	}
+	if err := t.servesFor(j); err != nil {
+		return "", err
 	}
 	again := t.again(j.ID, c.From)
 	if len(again) == 0 {

@@ -95,6 +95,9 @@ func (t *tx) needed(m *wire.Model, v *wire.ModelVersion) string {
 	if v.Version == m.Previous {
 		return "is what a rollback goes to"
 	}
+	if d := t.deployment(m.Name); d != nil && d.Jobs[v.Version] != "" {
+		return "has replicas: stop them first"
+	}
 	for _, alias := range slices.Sorted(maps.Keys(m.Aliases)) {
 		if m.Aliases[alias] == v.Version {
 			return "has the alias " + alias

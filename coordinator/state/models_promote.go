@@ -12,6 +12,11 @@ func (t *tx) promote(p wire.Promote) (string, *wire.Error) {
 	if err := t.moveModel(p); err != nil {
 		return "", err
 	}
+	if p.Traffic {
+		if err := t.trafficFollows(p); err != nil {
+			return "", err
+		}
+	}
 	return p.Model, nil
 }
 

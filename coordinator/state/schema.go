@@ -40,6 +40,7 @@ func tables() []string {
 		tableSchedules, tableBackfills, tableKept, tableHeads, tableRequests,
 		tableFeatures,
 		tableModels, tableVersions, tableEvaluations, tableKeys, tableHistory,
+		tableDeployments,
 	}
 }
 
@@ -206,6 +207,7 @@ func schema() *memdb.DBSchema {
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),
 	}
 	all = append(all, modelTables()...)
+	all = append(all, deployTables()...)
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for _, t := range all {
 		s.Tables[t.Name] = t

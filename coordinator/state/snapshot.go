@@ -147,6 +147,8 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Schedule{}
 	case tableBackfills:
 		record = &wire.Backfill{}
+	case tableDeployments:
+		record = &wire.Deployment{}
 	case tableRequests:
 		record = &request{}
 	default:

@@ -17,6 +17,14 @@ func (t *tx) applyLife(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.editModel)
 	case wire.CmdDeleteVersion:
 		return do(env, t.deleteVersion)
+	case wire.CmdTaskReady:
+		return do(env, t.taskReady)
+	case wire.CmdStartDeployment:
+		return do(env, t.startDeployment)
+	case wire.CmdMoveTraffic:
+		return do(env, t.moveTraffic)
+	case wire.CmdStopDeployment:
+		return do(env, t.stopDeployment)
 	default:
 		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
 	}
