@@ -98,7 +98,7 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 	log = slog.New(n.reports.handler(t.token(), log.Handler()))
 	report := func(p wire.Progress) { n.reports.put(t.token(), p) }
 	switch t.a.Stage.Kind {
-	case wire.StageTrain, wire.StageTest:
+	case wire.StageTrain, wire.StageTest, wire.StageTrial:
 		env := train.Env{
 			Blobs: n.cfg.Blobs, Shards: n.shards(ctx), Hub: n.hub, Dial: n.cfg.Dial, Timings: n.cfg.Timings,
 			Kernels: n.kernels, Progress: report, Logger: log,
@@ -106,6 +106,9 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 		}
 		if t.a.Stage.Kind == wire.StageTest {
 			return train.Test(ctx, env, t.a)
+		}
+		if t.a.Stage.Kind == wire.StageTrial {
+			return train.Trial(ctx, env, t.a)
 		}
 		return train.Train(ctx, env, t.a)
 	default:

@@ -128,6 +128,10 @@ type JobView struct {
 type StageView struct {
 	Stage
 	TaskList []Task `json:"task_list"`
+	// Parts counts the stages that are parts of this one, where they are not listed.
+	Parts map[Status]int `json:"parts,omitempty"`
+	// Best is the highest value that one of them came to so far.
+	Best *float64 `json:"best,omitempty"`
 }
 
 // NodeView is a node with what runs on it. Alive is gossip's word.

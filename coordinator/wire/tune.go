@@ -40,6 +40,8 @@ func DefaultTune() TuneSpec { return TuneSpec{Sampler: "tpe", Startup: 5, Lag: 2
 type TuneSettings struct {
 	Tune  TuneSpec      `json:"tune"`
 	Train TrainSettings `json:"train"` // that trials differ from
+	// Inputs are those of every trial, as references.
+	Inputs map[string]string `json:"inputs"`
 }
 
 // TrialSettings are of the stage that is one rung of a trial: a training on one
