@@ -44,7 +44,7 @@ func runTune(ctx context.Context, env Env, s wire.Stage) (r wire.TaskResult, err
 		return r, fmt.Errorf("store best settings: %w", err)
 	}
 	r.Outputs = map[string]string{"best": hash}
-	r.Result, err = json.Marshal(came)
+	r.Result, err = result("tune", came)
 	return r, err
 }
 
