@@ -98,7 +98,7 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 	log = slog.New(n.reports.handler(t.token(), log.Handler()))
 	report := func(p wire.Progress) { n.reports.put(t.token(), p) }
 	switch t.a.Stage.Kind {
-	case wire.StageTrain, wire.StageTest, wire.StageEvaluate, wire.StageRegister:
+	case wire.StageTrain, wire.StageTest, wire.StageEvaluate, wire.StageRegister, wire.StageTrial:
 		env := train.Env{
 			Blobs: n.cfg.Blobs, Shards: n.shards(ctx), Hub: n.hub, Dial: n.cfg.Dial, Timings: n.cfg.Timings,
 			Kernels: n.kernels, Version: n.cfg.Version, Progress: report, Logger: log,
@@ -130,6 +130,8 @@ func trainer(kind wire.StageKind) func(context.Context, train.Env, wire.Assignme
 		return train.Evaluate
 	case wire.StageRegister:
 		return train.Register
+	case wire.StageTrial:
+		return train.Trial
 	default:
 		return train.Train
 	}

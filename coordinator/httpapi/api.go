@@ -90,6 +90,7 @@ func New(d Deps) http.Handler {
 	a.serveSchedules()
 	a.serveModels()
 	a.serveDeployments()
+	a.serveStudies()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)

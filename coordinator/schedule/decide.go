@@ -22,7 +22,8 @@ const mostPlacements = 256
 // Decide places what can be placed now, the leader's clock in Unix
 // milliseconds: jobs of higher priority first, then older ones. A gang is
 // placed whole or not at all. Cores that a gang or a test leaves over on its
-// nodes are granted to it, since training uses all it gets. next is the
+// nodes are granted to it, since training uses all it gets; not so to a trial,
+// beside which others run. next is the
 // earliest time at which a pause ends, or 0.
 func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
 	p := &planner{v: v, now: now, next: math.MaxInt64, free: map[string]wire.Resources{}, spreads: map[string]map[string]int{}}
@@ -145,7 +146,9 @@ func (p *planner) gang(s *wire.Stage, tasks []*wire.Task) {
 		}
 		placements = append(placements, p.place(k, n, s.Resources))
 	}
-	p.spread(placements)
+	if s.Kind != wire.StageTrial { // of which as many run as there are cores
+		p.spread(placements)
+	}
 	p.decisions = append(p.decisions, Decision{wire.CmdAssign, wire.Assign{Placements: placements, Gang: true}})
 }
 

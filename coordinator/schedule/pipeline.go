@@ -23,8 +23,10 @@ func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 		data[folds] = from
 	}
 	b.addTo(shardStage(&b, spec, split, data), "validate")
-	b.addTo(trainStage(&b, spec, split, inputs), "shard")
+	after := b.addStudy(spec, split, inputs)
+	b.addTo(trainStage(&b, spec, split, inputs), after)
 	b.addLife(spec, run, split, inputs)
+	b.addFolds(spec, split, data, inputs, after)
 	for _, n := range graphNodes(spec) {
 		s, err := graphStage(n)
 		b.err = errors.Join(b.err, err)

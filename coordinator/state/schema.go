@@ -177,6 +177,19 @@ func schema() *memdb.DBSchema {
 			among("running", func(s *wire.Stage) bool { return s.Status == wire.Running }),
 			among("done", func(s *wire.Stage) bool { return s.Status == wire.Done }),
 			among("ready", func(s *wire.Stage) bool { return s.Waits == 0 && !s.Status.Final() }),
+			among("fan", func(s *wire.Stage) bool { return s.Fan && !s.Closed && !s.Status.Final() }),
+			index("study", false, func(s *wire.Stage) []byte {
+				if s.Kind != wire.StageTune {
+					return nil
+				}
+				return append(number(s.CreateIndex), text(s.Job)...)
+			}),
+			index("part", false, func(s *wire.Stage) []byte {
+				if s.Of == "" {
+					return nil
+				}
+				return append(text(s.Job, s.Of), number(uint64(s.Order))...)
+			}),
 			among("told", func(s *wire.Stage) bool { return len(s.Result) > 0 }),
 			&memdb.IndexSchema{Name: "after", AllowMissing: true, Indexer: successors{}}),
 		table(tableTasks,

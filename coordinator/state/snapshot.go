@@ -168,6 +168,9 @@ func recount(txn *memdb.Txn) {
 	t := &tx{Txn: txn}
 	for _, s := range list[wire.Stage](nil, txn, tableStages, "id") {
 		n := 0
+		if s.Fan && !s.Closed {
+			n++
+		}
 		for _, a := range s.After {
 			if before := t.stage(s.Job, a); before == nil || before.Status != wire.Done {
 				n++

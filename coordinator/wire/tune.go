@@ -36,10 +36,12 @@ func DefaultTune() TuneSpec { return TuneSpec{Sampler: "tpe", Startup: 5, Lag: 2
 // the leader adds to the graph one after another as "tune.N" (a first rung) and
 // "tune.N.R" (its rung R), and then writes what came of them. Inputs: of each
 // trial, by its stage's name, "trial". Outputs: "best" (JSON: overrides by path).
-// Result: Tuned.
+// Result: {"tune":Tuned}.
 type TuneSettings struct {
 	Tune  TuneSpec      `json:"tune"`
 	Train TrainSettings `json:"train"` // that trials differ from
+	// Inputs are those of every trial, as references.
+	Inputs map[string]string `json:"inputs"`
 }
 
 // TrialSettings are of the stage that is one rung of a trial: a training on one

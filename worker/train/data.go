@@ -30,6 +30,9 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 	if err != nil {
 		return nil, err
 	}
+	if split.Folds > 0 {
+		of = ofFold(of, split)
+	}
 	sides, err := divide(histories, of)
 	if err != nil {
 		return nil, err
@@ -49,6 +52,9 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 
 // sideOf names a part as the job file does.
 func sideOf(p sequence.Part, byFold bool, s wire.Split) string {
+	if s.Folds > 0 {
+		return fmt.Sprintf("of fold %d of the %d of cross_validate", s.Fold, s.Folds)
+	}
 	name, value := "test", s.Test
 	switch {
 	case p == sequence.Train && byFold:
@@ -79,6 +85,14 @@ func divider(ctx context.Context, b lake.Blobs, folds string, s wire.Split) (fun
 		fold, ok := table.Fold(student)
 		return sequence.PartByFold(fold, int(s.Test), int(s.Valid)), ok
 	}, nil
+}
+
+// ofFold tells each student's side in one fold of a cross-validation.
+func ofFold(of func(student string) (sequence.Part, bool), s wire.Split) func(student string) (sequence.Part, bool) {
+	return func(student string) (sequence.Part, bool) {
+		main, ok := of(student)
+		return sequence.PartOfFold(student, s.Seed, s.Folds, s.Fold, main), ok
+	}
 }
 
 func divide(histories []dataplane.History, of func(student string) (sequence.Part, bool)) ([3][]dataplane.History, error) {

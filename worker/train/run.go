@@ -36,6 +36,14 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s, err = tuned(ctx, env, a.Stage.Inputs, s); err != nil {
+		return nil, err
+	}
+	return open(ctx, env, a, s)
+}
+
+// open loads the data of a training with settings s.
+func open(ctx context.Context, env Env, a wire.Assignment, s wire.TrainSettings) (*Job, error) {
 	data, err := load(ctx, env, a.Stage.Inputs, s.Split, s.Window)
 	if err != nil {
 		return nil, err
