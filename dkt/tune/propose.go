@@ -32,11 +32,12 @@ func better(a, b Result) int {
 
 func (r Result) fails() bool { return r.Failed || r.Value != r.Value }
 
-// propose gives trial n its values from what is known of trials before it, which
-// are in order of their numbers.
-func (s Study) propose(n int, domains []domain, seen []observation) []float64 {
+// propose gives trial n its values from what is known of trials before it, in
+// order of their numbers: those that were seen, then the points of those that
+// were not.
+func (s Study) propose(n int, domains []domain, seen []observation, unseen [][]float64) []float64 {
 	if s.Sampler == TPE && n >= s.Startup && len(seen) > 0 {
-		return s.proposeTPE(n, domains, seen)
+		return s.proposeTPE(n, domains, seen, unseen)
 	}
 	point := make([]float64, len(domains))
 	for k, d := range domains {
@@ -55,42 +56,57 @@ const candidates = 24
 
 // proposeTPE parts what is known into the best tenth, 25 at most, and the rest,
 // and draws each setting where the density of the former over that of the latter
-// is largest.
-func (s Study) proposeTPE(n int, domains []domain, seen []observation) []float64 {
+// is largest. Points of trials that are not seen are of the rest, whatever comes of
+// them (Optuna's constant liar), so that trials of the same time are not all alike.
+func (s Study) proposeTPE(n int, domains []domain, seen []observation, unseen [][]float64) []float64 {
 	below := min((len(seen)+9)/10, 25)
 	order := slices.Clone(seen)
 	slices.SortFunc(order, func(a, b observation) int { return better(a.Result, b.Result) })
 	for _, part := range [][]observation{order[:below], order[below:]} {
 		slices.SortFunc(part, func(a, b observation) int { return cmp.Compare(a.Number, b.Number) })
 	}
+	good, bad := points(order[:below]), append(points(order[below:]), unseen...)
 	point := make([]float64, len(domains))
 	for k, d := range domains {
 		if d.count() == 1 {
 			point[k] = d.at(0)
 			continue
 		}
-		good, bad := newParzen(d, column(order[:below], k)), newParzen(d, column(order[below:], k))
-		c := newStream(s.Seed, n, d.Name)
-		best := math.Inf(-1)
-		tried := make([]float64, 0, candidates)
-		for range candidates {
-			x := good.draw(c)
-			if slices.Contains(tried, x) { // settings of few values
-				continue
-			}
-			tried = append(tried, x)
-			if gain := good.density(x) / bad.density(x); gain > best {
-				best, point[k] = gain, x
-			}
-		}
+		point[k] = choose(newParzen(d, column(good, k)), newParzen(d, column(bad, k)), newStream(s.Seed, n, d.Name))
 	}
 	return point
 }
 
-func column(of []observation, k int) []float64 {
-	out := make([]float64, len(of))
+// choose is the first of the draws from good that are likeliest there and
+// unlikeliest in bad.
+func choose(good, bad parzen, c *stream) (chosen float64) {
+	best := math.Inf(-1)
+	tried := make([]float64, 0, candidates)
+	for range candidates {
+		x := good.draw(c)
+		if slices.Contains(tried, x) { // settings of few values
+			continue
+		}
+		tried = append(tried, x)
+		if gain := good.density(x) / bad.density(x); gain > best {
+			best, chosen = gain, x
+		}
+	}
+	return chosen
+}
+
+func points(of []observation) [][]float64 {
+	out := make([][]float64, len(of))
 	for i, o := range of {
-		out[i] = o.point[k]
+		out[i] = o.point
+	}
+	return out
+}
+
+func column(of [][]float64, k int) []float64 {
+	out := make([]float64, len(of))
+	for i, point := range of {
+		out[i] = point[k]
 	}
 	return out
 }

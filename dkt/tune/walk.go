@@ -46,7 +46,7 @@ func (w *walk) learn(results []Result) {
 		if w.grid != nil {
 			w.points = append(w.points, w.grid[n])
 		} else {
-			w.points = append(w.points, w.propose(n, w.domains, seen))
+			w.points = append(w.points, w.propose(n, w.domains, seen, w.points[len(seen):]))
 		}
 	}
 }
