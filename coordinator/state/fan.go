@@ -83,8 +83,8 @@ func reopen(s *wire.Stage) {
 	}
 }
 
-// drop takes stages out of a job, with all that hangs on them.
-func (t *tx) drop(stages []*wire.Stage) {
+// dropStages takes stages out of a job, with all that hangs on them.
+func (t *tx) dropStages(stages []*wire.Stage) {
 	for _, s := range stages {
 		for _, k := range t.tasks(s.Job, s.Name) {
 			must(0, t.Delete(tableTasks, k))

@@ -117,7 +117,7 @@ func (t *tx) retryJob(c wire.RetryJob) (string, *wire.Error) {
 		return "", refuse(wire.CodeConflict, "job %s is done: say from which stage to run it again", j.ID)
 	}
 	t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason, j.Ended = wire.Pending, "", 0 })
-	t.drop(gone)
+	t.dropStages(gone)
 	t.restart(j.ID, c.From, again)
 	t.advanceJob(j.ID)
 	return j.ID, nil
