@@ -64,15 +64,16 @@ func newShelf(t *testing.T) *shelf {
 	var list []wire.ModelVersion
 	for n, stage := range []wire.ModelStage{wire.Archived, wire.Production} {
 		file, hash := weightsFile(t, float32(n+1)/8)
+		job := fmt.Sprint("weekly-", n+1)
 		m := wire.ModelManifest{
 			FormatVersion: 1, Model: "rasch", Weights: hashed(file), WeightsHash: hash, Engine: "kernels", Skills: []string{"add", "sub"}[:n+1], Window: 100,
 			Spec: wire.ModelSpec{Cell: "lstm", Hidden: 4, Layers: 1}, Train: wire.TrainSpec{Optimizer: "adam", LR: 0.002 * float64(n+1)},
-			Dataset: "d1", Job: fmt.Sprint("weekly-", n+1), Binary: "v1.2.3",
+			Dataset: "d1", Binary: "v1.2.3",
 		}
 		manifest := marshal(t, m)
 		v := wire.ModelVersion{
 			Model: "rasch", Version: n + 1, Stage: stage, Manifest: hashed(manifest), Weights: m.Weights, WeightsHash: hash, Engine: m.Engine,
-			Evaluation: m.Job + "/evaluate", AUC: 0.7512 + 0.01*float64(n), Job: m.Job, Key: wire.KeyID(public), Notes: "a\nnote",
+			Evaluation: job + "/evaluate", AUC: 0.7512 + 0.01*float64(n), Job: job, Key: wire.KeyID(public), Notes: "a\nnote",
 		}
 		v.Signature = ed25519.Sign(private, wire.SignedText(v.Manifest))
 		e := wire.Evaluation{
