@@ -120,7 +120,7 @@ TIME                  VERSION  CHANGE                                           
 2023-11-14T22:14:20Z  2        promoted to production in place of 1 passing over auc  ann  the exam
 2023-11-14T22:13:20Z  1        registered                                           w1   -
 `},
-		{"model diff rasch@1 @2", "FIELD              RASCH@1   RASCH@2\nevaluation.of.auc  0.7512    0.7612\njob                weekly-1  weekly-2\nskill sub          -         there\nskills             1         2\nstage              archived  production\ntrain.lr           0.002     0.004\n"},
+		{"model diff rasch@1 @2", "FIELD              RASCH@1   RASCH@2\nevaluation.of.auc  0.7512    0.7612\nskill sub          -         there\nskills             1         2\nstage              archived  production\ntrain.lr           0.002     0.004\n"},
 		{"model diff rasch@2 rasch", "rasch@2 and rasch@2 do not differ\n"},
 	} {
 		o := cohort(t, "", nil, append(strings.Fields(c.line), "--addr", url)...)

@@ -49,11 +49,14 @@ func TestAModelWithANameIsEvaluatedRegisteredAndPromoted(t *testing.T) {
 		{"no name", ""},
 		{"registered", "register: {model: dkt}\n"},
 		{"promoted", "register: {model: dkt, promote: true}\ngates: {auc: 0.7}\nsplit: {file: f.csv, column: fold, test: 1, valid: 2}\n"},
+		{"tuned and folded", "register: {model: dkt}\ntune: {trials: 3, space: {train.lr: {low: 0.001, high: 0.01}}}\ncross_validate: {folds: 2}\n"},
 		{"deployed", "register: {model: dkt, promote: true}\ndeploy: {replicas: 3}\n"},
 	} {
 		stages := expandFile(t, schedule.Run{At: 1}, c.text)
-		at := slices.IndexFunc(stages, func(s wire.Stage) bool { return s.Name == "evaluate" })
-		fmt.Fprintf(&all, "=== %s\n%s", c.title, listed(stages[at:]))
+		life := slices.DeleteFunc(stages, func(s wire.Stage) bool {
+			return !slices.Contains([]string{"evaluate", "register", "promote", "deploy"}, s.Name)
+		})
+		fmt.Fprintf(&all, "=== %s\n%s", c.title, listed(life))
 	}
 	golden(t, "pipeline-model.txt", all.String())
 }
