@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"slices"
 
+	"cohort/coordinator/wire"
 	"cohort/dataplane"
 	"cohort/dataplane/lake"
-	"cohort/dkt"
 	"cohort/dkt/baseline"
 	"cohort/dkt/checkpoint"
 	"cohort/dkt/input"
@@ -46,12 +46,7 @@ func (c *comparison) baseline(ctx context.Context) ([]float32, error) {
 	if want := t.to.Shape(p.Shape); p.Shape != want {
 		return nil, inputf("weights in production %s are of shape %+v, their vocabulary says %+v", hash, p.Shape, want)
 	}
-	e, err := engine(c.env, c.a, p.Shape, c.s.Train.Kernels)
-	if err != nil {
-		return nil, err
-	}
-	defer e.Close() //nolint:errcheck // nothing to lose
-	found, err := dkt.Logits(e, p, t.set)
+	found, err := c.logits(wire.ModelSpec{Cell: m.Cell}, p, t.set)
 	if err != nil {
 		return nil, fmt.Errorf("test of the model in production: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"cohort/dkt"
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
+	"cohort/kernels"
 )
 
 // resamples are of the bootstrap that bounds a gain.
@@ -135,17 +136,36 @@ func (c *comparison) predict(ctx context.Context) error {
 		return err
 	}
 	c.env.Progress(wire.Progress{Message: "testing"})
-	e, err := engine(c.env, c.a, p.Shape, c.s.Train.Kernels)
-	if err != nil {
-		return err
-	}
-	defer e.Close() //nolint:errcheck // nothing to lose
-	if c.paired.Candidate, err = dkt.Logits(e, p, c.test); err != nil {
+	if c.paired.Candidate, err = c.logits(c.s.Model, p, c.test); err != nil {
 		return fmt.Errorf("test: %w", err)
 	}
 	c.env.Progress(wire.Progress{Message: "testing what it is compared with"})
 	c.paired.Baseline, err = c.baseline(ctx)
 	return err
+}
+
+// lstm is the cell of a model that names none.
+const lstm = "lstm"
+
+// cellOf is a model's cell as weights files hold it: none of an lstm.
+func cellOf(m wire.ModelSpec) string {
+	if m.Cell == lstm {
+		return ""
+	}
+	return m.Cell
+}
+
+// logits are those of a model of a network.
+func (c *comparison) logits(m wire.ModelSpec, p *kernels.Params, set *sequence.Set) ([]float32, error) {
+	if cell := cellOf(m); cell != "" {
+		return nil, inputf("model.cell %q: this worker knows lstm", cell)
+	}
+	e, err := engine(c.env, c.a, p.Shape, c.s.Train.Kernels)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()              //nolint:errcheck // nothing to lose
+	return dkt.Logits(e, p, set) //nolint:wrapcheck // the caller says of which model
 }
 
 // report stores the evaluation with the calibration tables.

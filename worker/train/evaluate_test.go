@@ -1,8 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 	"cohort/dataplane/quality"
+	"cohort/dkt/checkpoint"
 	"cohort/dkt/metric"
 )
 
@@ -34,9 +37,7 @@ func (r *round) evaluation(inputs map[string]string) wire.Assignment {
 		Name:         "dkt", Gates: wire.DefaultGates(),
 	})
 	a.Stage.Name, a.Stage.Kind = "evaluate", wire.StageEvaluate
-	for name, hash := range inputs {
-		a.Stage.Inputs[name] = hash
-	}
+	maps.Copy(a.Stage.Inputs, inputs)
 	return a
 }
 
@@ -133,6 +134,23 @@ func TestACandidateIsComparedWithTheModelInProduction(t *testing.T) {
 	}
 	if told.Baselines["skill_mean"].AUC == e.Against.AUC {
 		t.Error("compared with the skill mean")
+	}
+	p, m, err := checkpoint.ReadWeights(bytes.NewReader(r.blobs.blobs[old]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Cell = "gru"
+	f, err := checkpoint.WeightsOf(p, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gru, _, err := r.blobs.Put(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Evaluate(t.Context(), r.env(0), r.evaluation(map[string]string{"weights": weights, "production": gru})); CauseOf(err) != wire.CauseFatal ||
+		!strings.Contains(err.Error(), `test of the model in production: model.cell "gru"`) {
+		t.Errorf("weights of another cell: %v", err)
 	}
 	same, _, _ := r.evaluate(map[string]string{"weights": old, "production": old})
 	if same.Gain != 0 || same.GainLow != 0 || same.GainHigh != 0 || same.Of != same.Against {

@@ -24,6 +24,7 @@ type Job struct {
 	env    Env
 	task   string
 	config dkt.Config
+	cell   string // empty: lstm
 	data   *corpus
 	engine *cpu.Engine
 	rate   float64 // training answers a second of the last run
@@ -60,7 +61,7 @@ func open(ctx context.Context, env Env, a wire.Assignment, s wire.TrainSettings)
 	env.Logger.Info("loaded", "skills", len(data.skills), "train_sequences", len(data.parts[sequence.Train].Seqs),
 		"train_answers", data.parts[sequence.Train].Answers(), "valid_answers", data.parts[sequence.Valid].Answers(),
 		"kernels", string(e.Path()), "threads", max(a.Task.Granted.Cores, 1))
-	return &Job{env: env, task: a.Task.ID, config: config, data: data, engine: e}, nil
+	return &Job{env: env, task: a.Task.ID, config: config, cell: cellOf(s.Model), data: data, engine: e}, nil
 }
 
 // Close frees the engine.
@@ -181,7 +182,7 @@ func (j *Job) Finish(ctx context.Context, st *dkt.State) (r wire.TaskResult, err
 	j.env.Progress(wire.Progress{
 		Message: "saving the weights", Epoch: st.Epoch, Epochs: j.config.Epochs, Done: 1, Total: 1, ValidAUC: st.BestValid.AUC, Rate: j.rate,
 	})
-	f, err := checkpoint.Weights(st.Best, j.data.skills, j.data.inputs)
+	f, err := checkpoint.WeightsOf(st.Best, checkpoint.Model{Skills: j.data.skills, Inputs: j.data.inputs, Cell: j.cell})
 	if err != nil {
 		return r, fmt.Errorf("write weights: %w", err)
 	}
