@@ -129,6 +129,8 @@ func (s *stageBar) show(j wire.JobView, v wire.StageView) {
 	case len(reports) > 0:
 		done = fraction(reports)
 		parts = s.running(reports, done)
+	case len(v.Parts) > 0:
+		done, parts = partsDone(v), []string{partsLine(v)}
 	case v.Reason != "":
 		parts = append(parts, oneLine(v.Reason))
 	}
@@ -136,6 +138,13 @@ func (s *stageBar) show(j wire.JobView, v wire.StageView) {
 	s.parts = parts
 	s.mu.Unlock()
 	s.bar.SetCurrent(int64(done * barUnits))
+}
+
+// partsDone is the share of a stage's trials or folds that have ended, of those
+// that it is to have.
+func partsDone(v wire.StageView) float64 {
+	total, _ := partsOf(v)
+	return min(1, float64(partsEnded(v))/float64(max(1, total)))
 }
 
 func (s *stageBar) running(reports []wire.Progress, done float64) []string {

@@ -12,7 +12,8 @@ import (
 // plain prints a line for each change of a stage and each epoch.
 type plain struct {
 	w      io.Writer
-	stages map[string]string // name → what was last said of it, from its start on
+	stages map[string]string    // name → what was last said of it, from its start on
+	told   map[string]time.Time // likewise, when, of a stage with parts
 	wait   patience
 	epoch  int    // the last one said
 	drawn  bool   // the graph
@@ -20,7 +21,9 @@ type plain struct {
 	said   time.Time
 }
 
-func newPlain(w io.Writer) *plain { return &plain{w: w, stages: map[string]string{}} }
+func newPlain(w io.Writer) *plain {
+	return &plain{w: w, stages: map[string]string{}, told: map[string]time.Time{}}
+}
 
 func (p *plain) say(text string) { _, _ = fmt.Fprintln(p.w, text) }
 
@@ -77,6 +80,10 @@ func (p *plain) stage(s wire.StageView) {
 	if s.Status == wire.Pending && s.Reason != "" {
 		text = oneLine(s.Reason) // "waits for …"
 	}
+	if parts := partsLine(s); parts != "" && s.Status != wire.Stopped {
+		p.parts(s, text, parts)
+		return
+	}
 	if text == p.stages[s.Name] || s.Status == wire.Stopped { // the job's own end says why
 		return
 	}
@@ -84,4 +91,23 @@ func (p *plain) stage(s wire.StageView) {
 		p.stages[s.Name] = text
 		p.say(s.Name + " " + text)
 	}
+}
+
+// parts says how far the trials or folds of a stage are, now and then.
+func (p *plain) parts(s wire.StageView, text, parts string) {
+	now := time.Now()
+	if s.Status == wire.Running || s.Status == wire.Pending {
+		text = parts
+		idle := s.Status == wire.Pending && partsEnded(s) == 0
+		if idle || now.Sub(p.told[s.Name]) < countEvery {
+			return
+		}
+	} else {
+		text += ", " + parts
+	}
+	if text == p.stages[s.Name] {
+		return
+	}
+	p.stages[s.Name], p.told[s.Name] = text, now
+	p.say(s.Name + " " + text)
 }

@@ -60,7 +60,7 @@ func (p *program) printStages(stages []wire.StageView) error {
 		if s.Ended > 0 && s.Started > 0 {
 			took = span(time.Duration(s.Ended-s.Started) * time.Millisecond)
 		}
-		rows[k] = []string{s.Name, string(s.Status), nodesOf(s), took, either(oneLine(s.Reason))}
+		rows[k] = []string{s.Name, string(s.Status), nodesOf(s), took, either(oneLine(reasonWithParts(s)))}
 	}
 	return p.printTable("STAGE | STATUS | WORKERS | TOOK | REASON", rows)
 }
@@ -73,4 +73,16 @@ func nodesOf(s wire.StageView) string {
 		}
 	}
 	return either(strings.Join(nodes, ","))
+}
+
+// reasonWithParts is a stage's reason, and how far its trials or folds are.
+func reasonWithParts(s wire.StageView) string {
+	switch parts := partsLine(s); {
+	case parts == "":
+		return s.Reason
+	case s.Reason == "":
+		return parts
+	default:
+		return parts + "; " + s.Reason
+	}
 }

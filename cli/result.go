@@ -69,7 +69,7 @@ func (p *program) printResult(j wire.JobView) error {
 	if r.Rate > 0 {
 		p.printf("training %s answers/s, %d epochs, the best was %d\n", grouped(int64(r.Rate)), r.Epochs, r.Best)
 	}
-	return nil
+	return p.printSearch(j)
 }
 
 func (m metrics) row(name string) []string {

@@ -4,6 +4,7 @@ package coordinator
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
+	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -41,12 +43,15 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
+	Live   LiveStats // of versions that serve; nil: nothing is known
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // to the leader; nil: TCP
 	Lease  time.Duration                                                     // 0 is DefaultLease
 	Logger *slog.Logger
+
+	AdminToken string // whoever sends it may pass over gates; empty: nobody may
 }
 
 // DefaultLease is how long a worker may be silent.
@@ -77,7 +82,10 @@ type Node struct {
 	gossip    *gossip.Gossip
 	leases    *leases
 	office    *office
+	live      LiveStats
+	health    schedule.Health // of versions that serve; the leader loop's alone
 	conn      *stream.Conn
+	key       ed25519.PrivateKey // that it signs models with
 	server    *http.Server
 	transport *http.Transport
 	cancel    context.CancelFunc
@@ -116,6 +124,9 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 // open starts what the API and the leader loop stand on.
 func (n *Node) open(ctx context.Context) (err error) {
 	c := n.cfg
+	if n.key, err = signingKey(c.DataDir); err != nil {
+		return err
+	}
 	dir := ""
 	if c.DataDir != "" {
 		dir = filepath.Join(c.DataDir, "raft")
@@ -128,6 +139,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	}
 	n.leases = newLeases(n.consensus, n.state, c.Lease)
 	n.office = &office{consensus: n.consensus}
+	if n.live = c.Live; n.live == nil {
+		n.live = unseen{}
+	}
 	if c.Stream != nil {
 		if n.conn, err = c.Stream.Connect(ctx); err != nil {
 			return fmt.Errorf("connect to the stream: %w", err)
@@ -158,7 +172,8 @@ func (n *Node) serve(ctx context.Context) {
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
-			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Logger: n.log,
+			Leases: n.leases, Progress: httpapi.NewProgress(), Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
+			Sign: n.key, AdminToken: n.cfg.AdminToken,
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

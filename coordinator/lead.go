@@ -31,12 +31,15 @@ func (n *Node) lead(ctx context.Context) {
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
 	defer n.office.leave()
+	looked := map[string]schedule.Looked{} // studies
 	for {
 		changed := n.state.Changed()
 		if n.inOffice(ctx) {
 			n.expire(ctx)
 			n.raise(ctx)
-			if wait := soonest(n.fire(ctx), n.decide(ctx)); wait > 0 {
+			n.introduce(ctx)
+			n.tune(ctx, looked)
+			if wait := soonest(soonest(n.fire(ctx), n.rollOut(ctx)), n.decide(ctx)); wait > 0 {
 				due.Reset(wait)
 			}
 		} else {
@@ -60,6 +63,7 @@ func (n *Node) inOffice(ctx context.Context) bool {
 	in, fresh := n.office.enter(ctx)
 	if fresh {
 		n.leases.reset()
+		n.health = nil
 		n.log.Info("leads")
 	}
 	return in
@@ -99,6 +103,13 @@ func (n *Node) raise(ctx context.Context) {
 	}
 	if lowest > have {
 		n.propose(ctx, wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: lowest})
+	}
+}
+
+// tune proposes what studies have to do.
+func (n *Node) tune(ctx context.Context, looked map[string]schedule.Looked) {
+	for _, d := range schedule.Trials(n.state.Read(), looked) {
+		n.propose(ctx, d.Number, d.Body)
 	}
 }
 

@@ -20,19 +20,21 @@ type call struct {
 	epoch, step uint32
 }
 
-// evaluate has each member compute its sequences' logits. They are shared as
-// integers: a vector with every logit's bits in its own place, zero elsewhere.
-func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.Set, seat Seat, c call) (metric.Binary, error) {
+// Logits are those of a set's predicted answers, in the order of its sequences.
+func Logits(b Backend, p *kernels.Params, set *sequence.Set) ([]float32, error) {
+	return logits(b, p, set, Seat{Size: 1})
+}
+
+// logits has a member compute its sequences' logits; the others' are zero.
+func logits(b Backend, p *kernels.Params, set *sequence.Set, seat Seat) ([]float32, error) {
 	if err := b.Load(p); err != nil {
-		return metric.Binary{}, err
+		return nil, err
 	}
 	first := make([]int, len(set.Seqs))
 	total := 0
-	var right []uint8
 	for k, s := range set.Seqs {
 		first[k] = total
 		total += len(s.In)
-		right = append(right, s.Right...)
 	}
 	z := make([]float32, total)
 	var seqs []kernels.Sequence
@@ -42,7 +44,14 @@ func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.S
 		seqs = append(seqs, set.Seqs[k])
 		out = append(out, z[first[k]:first[k]+len(set.Seqs[k].In)])
 	}
-	if err := b.Logits(seqs, out); err != nil {
+	return z, b.Logits(seqs, out)
+}
+
+// evaluate has each member compute its sequences' logits. They are shared as
+// integers: a vector with every logit's bits in its own place, zero elsewhere.
+func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.Set, seat Seat, c call) (metric.Binary, error) {
+	z, err := logits(b, p, set, seat)
+	if err != nil {
 		return metric.Binary{}, err
 	}
 	if seat.Size > 1 {
@@ -50,7 +59,7 @@ func evaluate(ctx context.Context, b Backend, p *kernels.Params, set *sequence.S
 			return metric.Binary{}, err
 		}
 	}
-	return metric.Compute(z, right)
+	return metric.Compute(z, set.Right())
 }
 
 // share fills in the other members' logits.

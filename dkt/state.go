@@ -48,6 +48,15 @@ func (s *State) Clone() *State {
 	return &c // Best is replaced, never changed
 }
 
+// Extend takes up a training that ended at the last of fewer epochs than c's: it
+// goes on, unless it had stopped early.
+func (s *State) Extend(c Config) { s.Done = s.over(c) }
+
+// over reports whether no epoch follows.
+func (s *State) over(c Config) bool {
+	return s.Epoch >= c.Epochs || c.Patience > 0 && s.Since >= c.Patience
+}
+
 // StepReport is what an Observer hears after each step.
 type StepReport struct {
 	Epoch, Epochs int   // epoch under way, from 1

@@ -245,7 +245,7 @@ func (t *trainer) finish(ctx context.Context, steps int) error {
 	st.Epoch++
 	st.Step, st.Loss, st.Answers = 0, 0, 0
 	report.Best = st.judge(valid, t.c.MinDelta)
-	st.Done = st.Epoch >= t.c.Epochs || t.c.Patience > 0 && st.Since >= t.c.Patience
+	st.Done = st.over(t.c)
 	st.History = append(st.History, report)
 	return t.o.EpochDone(report, st)
 }

@@ -3,10 +3,12 @@ package kernels
 // Purposes are the second word of a Philox key, so that no two uses of a seed
 // share a number. Append, never renumber.
 const (
-	PurposeInit    uint32 = 1  // counter (tensor, element, 0, 0)
-	PurposeOrder   uint32 = 2  // counter (epoch, hash low, hash high, window)
-	PurposeSplit   uint32 = 3  // counter (hash low, hash high, 0, 0)
-	PurposeDropout uint32 = 16 // + layer; counter (epoch, sequence, step, unit/4)
+	PurposeInit     uint32 = 1  // counter (tensor, element, 0, 0)
+	PurposeOrder    uint32 = 2  // counter (epoch, hash low, hash high, window)
+	PurposeSplit    uint32 = 3  // counter (hash low, hash high, 0, 0)
+	PurposeTune     uint32 = 4  // counter (trial, block, hash low, hash high)
+	PurposeResample uint32 = 8  // counter (resample, draw/4, 0, 0): students of a bootstrap
+	PurposeDropout  uint32 = 16 // + layer; counter (epoch, sequence, step, unit/4)
 )
 
 // The multipliers and the key's increments of Philox.

@@ -54,6 +54,9 @@ type cluster struct {
 	last        wire.Progress
 	drained     int
 	faults      []string
+	versions    []wire.ModelVersion
+	promotions  []wire.Promote
+	promoted    wire.Outcome // of the next promotions
 }
 
 var errDown = errors.New("connection refused")
@@ -77,13 +80,20 @@ func (c *cluster) do(f func()) {
 
 // assign places a task under a new token.
 func (c *cluster) assign(id string, kind wire.StageKind, run wire.RunKind, settings string) (token uint64) {
+	return c.place(id, wire.Stage{Job: "job", Name: "stage", Kind: kind, Run: run, Settings: []byte(settings)})
+}
+
+// assignWith places a batch task with inputs.
+func (c *cluster) assignWith(id string, kind wire.StageKind, settings string, inputs map[string]string) {
+	c.place(id, wire.Stage{Job: "job", Name: "stage", Kind: kind, Run: wire.Batch, Settings: []byte(settings), Inputs: inputs})
+}
+
+func (c *cluster) place(id string, s wire.Stage) (token uint64) {
 	c.do(func() {
 		token = c.index + 1
 		c.assignments[id] = wire.Assignment{
-			Task: wire.Task{ID: id, Status: wire.Running, Token: token, Attempt: 1, Granted: wire.Resources{Cores: 1}},
-			Stage: wire.Stage{
-				Job: "job", Name: "stage", Kind: kind, Run: run, Settings: []byte(settings),
-			},
+			Task:  wire.Task{ID: id, Status: wire.Running, Token: token, Attempt: 1, Granted: wire.Resources{Cores: 1}},
+			Stage: s,
 		}
 	})
 	return token
@@ -195,6 +205,32 @@ func (c *cluster) Result(ctx context.Context, r wire.TaskResult) (wire.Outcome, 
 
 func (c *cluster) PutPlan(_ context.Context, q wire.PutPlan) (wire.Outcome, error) {
 	return wire.Outcome{ID: q.Plan}, nil
+}
+
+func (c *cluster) Model(_ context.Context, name string, _ uint64, _ time.Duration) (wire.ModelView, uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.versions) == 0 {
+		return wire.ModelView{}, 0, &wire.Error{Code: wire.CodeNotFound, Message: "no model " + name}
+	}
+	return wire.ModelView{List: c.versions}, c.index, nil
+}
+
+func (c *cluster) Promote(ctx context.Context, p wire.Promote) (wire.Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(ctx); err != nil {
+		return wire.Outcome{}, err
+	}
+	c.promotions = append(c.promotions, p)
+	return c.promoted, nil
+}
+
+func (c *cluster) StartDeployment(_ context.Context, model string, q wire.DeployRequest) (wire.Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.promotions = append(c.promotions, wire.Promote{Model: model, Version: q.Version, Traffic: true})
+	return c.promoted, nil
 }
 
 func (c *cluster) Checkpoint(ctx context.Context, p wire.PutCheckpoint) (wire.Outcome, error) {

@@ -98,26 +98,43 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 	log = slog.New(n.reports.handler(t.token(), log.Handler()))
 	report := func(p wire.Progress) { n.reports.put(t.token(), p) }
 	switch t.a.Stage.Kind {
-	case wire.StageTrain, wire.StageTest:
+	case wire.StageTrain, wire.StageTest, wire.StageEvaluate, wire.StageRegister, wire.StageTrial:
 		env := train.Env{
 			Blobs: n.cfg.Blobs, Shards: n.shards(ctx), Hub: n.hub, Dial: n.cfg.Dial, Timings: n.cfg.Timings,
-			Kernels: n.kernels, Progress: report, Logger: log,
+			Kernels: n.kernels, Version: n.cfg.Version, Progress: report, Logger: log,
 			Checkpoint: func(ctx context.Context, c wire.Checkpoint) error { return n.checkpoint(ctx, t, c) },
 		}
-		if t.a.Stage.Kind == wire.StageTest {
-			return train.Test(ctx, env, t.a)
-		}
-		return train.Train(ctx, env, t.a)
+		return trainer(t.a.Stage.Kind)(ctx, env, t.a)
 	default:
 	}
 	env := stage.Env{
 		Blobs: n.cfg.Blobs, Progress: report, Logger: log, Dir: n.execDir, Exec: n.cfg.Exec,
 		Commit: func(ctx context.Context, plan string) (string, bool, error) { return n.commit(ctx, t, plan) },
 	}
-	if t.a.Stage.Kind == wire.StageShard {
+	switch t.a.Stage.Kind {
+	case wire.StageShard:
 		env.Stream = n.streamConn(ctx)
+	case wire.StagePromote:
+		env.Registry = &registry{n, t}
+	default:
 	}
 	return stage.Run(ctx, env, t.a)
+}
+
+// trainer does the tasks of a kind that know models.
+func trainer(kind wire.StageKind) func(context.Context, train.Env, wire.Assignment) (wire.TaskResult, error) {
+	switch kind {
+	case wire.StageTest:
+		return train.Test
+	case wire.StageEvaluate:
+		return train.Evaluate
+	case wire.StageRegister:
+		return train.Register
+	case wire.StageTrial:
+		return train.Trial
+	default:
+		return train.Train
+	}
 }
 
 // commit commits what a task will read, under its lease.

@@ -31,6 +31,9 @@ type Coordinator interface {
 	Result(ctx context.Context, r wire.TaskResult) (wire.Outcome, error)
 	Checkpoint(ctx context.Context, c wire.PutCheckpoint) (wire.Outcome, error)
 	PutPlan(ctx context.Context, q wire.PutPlan) (wire.Outcome, error)
+	Model(ctx context.Context, name string, index uint64, wait time.Duration) (wire.ModelView, uint64, error)
+	Promote(ctx context.Context, p wire.Promote) (wire.Outcome, error)
+	StartDeployment(ctx context.Context, model string, r wire.DeployRequest) (wire.Outcome, error)
 	Progress(ctx context.Context, p wire.Progress) error
 	Drain(ctx context.Context, node string) error
 }

@@ -165,7 +165,14 @@ func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) view(v *state.View, on *state.Watch, j *wire.Job, stages int) wire.JobView {
 	view := state.JobView(v, on, j, stages)
-	a.Progress.fill(&view)
+	a.Progress.fill(&view, func(task string) bool {
+		k, ok := v.Task(nil, task)
+		if !ok {
+			return false
+		}
+		s, ok := v.Stage(nil, k.Job, k.Stage)
+		return ok && s.Of != ""
+	})
 	return view
 }
 

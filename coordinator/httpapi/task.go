@@ -13,6 +13,9 @@ func (a *api) result(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.sign(r.Context(), &q); err != nil {
+		return err
+	}
 	out, err := a.propose(r, wire.CmdTaskResult, q)
 	if err != nil {
 		return err
@@ -96,12 +99,12 @@ func (p *Progress) put(q wire.Progress) {
 
 // fill adds what is known of a job's tasks to its view; running tasks are
 // listed, and the report that is furthest gives epoch, loss and rate.
-func (p *Progress) fill(view *wire.JobView) {
+func (p *Progress) fill(view *wire.JobView, part func(task string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reports := p.jobs[view.ID]
-	for _, q := range reports {
-		if q.Epoch >= view.Epoch && q.Epochs > 0 {
+	for _, q := range reports { // of a part, epochs are not the job's
+		if q.Epoch >= view.Epoch && q.Epochs > 0 && !part(q.Task) {
 			view.Epoch, view.Epochs, view.Rate = q.Epoch, q.Epochs, max(view.Rate, q.Rate)
 			if q.Loss != 0 {
 				view.Loss = q.Loss

@@ -22,10 +22,11 @@ const mostPlacements = 256
 // Decide places what can be placed now, the leader's clock in Unix
 // milliseconds: jobs of higher priority first, then older ones. A gang is
 // placed whole or not at all. Cores that a gang or a test leaves over on its
-// nodes are granted to it, since training uses all it gets. next is the
+// nodes are granted to it, since training uses all it gets; not so to a trial,
+// beside which others run. next is the
 // earliest time at which a pause ends, or 0.
 func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
-	p := &planner{v: v, now: now, next: math.MaxInt64, free: map[string]wire.Resources{}}
+	p := &planner{v: v, now: now, next: math.MaxInt64, free: map[string]wire.Resources{}, spreads: map[string]map[string]int{}}
 	for _, n := range v.Nodes(nil) {
 		if n.Status == wire.NodeReady {
 			p.nodes = append(p.nodes, n)
@@ -36,7 +37,7 @@ func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
 	slices.SortStableFunc(jobs, func(a, b *wire.Job) int { return cmp.Compare(b.Priority, a.Priority) })
 	for _, j := range jobs {
 		for s := range v.Ready(j.ID) {
-			if p.full() {
+			if p.full(s) {
 				break
 			}
 			p.stage(s)
@@ -56,15 +57,16 @@ type planner struct {
 	now, next int64
 	nodes     []*wire.Node
 	free      map[string]wire.Resources
+	spreads   map[string]map[string]int // of services: stage → node → tasks
 	batch     []wire.Placement
 	decisions []Decision
 	placed    int
 }
 
-// full reports whether nothing more can be placed, or is to be now.
-func (p *planner) full() bool {
-	if p.placed >= mostPlacements {
-		return true
+// full reports whether nothing more can be placed of a stage, or is to be now.
+func (p *planner) full(s *wire.Stage) bool {
+	if p.placed >= mostPlacements || s.Resources.Cores == 0 {
+		return p.placed >= mostPlacements
 	}
 	for _, f := range p.free {
 		if f.Cores > 0 {
@@ -97,8 +99,11 @@ func (p *planner) stage(s *wire.Stage) {
 			return
 		}
 		granted := s.Resources
-		if s.Kind == wire.StageTest {
+		if s.Kind == wire.StageTest || s.Kind == wire.StageEvaluate {
 			granted.Cores = p.free[n.ID].Cores
+		}
+		if s.Kind == wire.StageServe {
+			p.replicas(s)[n.ID]++
 		}
 		p.batch = append(p.batch, p.place(k, n, granted))
 	}
@@ -113,7 +118,7 @@ func (p *planner) widest(s *wire.Stage) *wire.Node {
 		if f.Cores < s.Resources.Cores || f.MemoryMB < s.Resources.MemoryMB || s.Kind == wire.StageExec && !n.Exec {
 			continue
 		}
-		if best == nil || f.Cores > p.free[best.ID].Cores {
+		if best == nil || p.better(s, n, best) {
 			best = n
 		}
 	}
@@ -141,7 +146,9 @@ func (p *planner) gang(s *wire.Stage, tasks []*wire.Task) {
 		}
 		placements = append(placements, p.place(k, n, s.Resources))
 	}
-	p.spread(placements)
+	if s.Kind != wire.StageTrial { // of which as many run as there are cores
+		p.spread(placements)
+	}
 	p.decisions = append(p.decisions, Decision{wire.CmdAssign, wire.Assign{Placements: placements, Gang: true}})
 }
 

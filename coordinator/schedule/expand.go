@@ -75,7 +75,7 @@ func expandTrain(spec wire.Spec) ([]wire.Stage, error) {
 func trainStage(b *builder, spec wire.Spec, split wire.Split, inputs map[string]string) wire.Stage {
 	return wire.Stage{
 		Name: "train", Kind: wire.StageTrain, Run: wire.Gang, Tasks: spec.Train.Workers, Inputs: inputs,
-		Settings: b.settings(wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train)}),
+		Settings: b.settings(trainSettings(spec, split)),
 	}
 }
 

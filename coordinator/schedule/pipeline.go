@@ -10,7 +10,8 @@ import (
 )
 
 // expandPipeline makes the chain extract → validate → features, shard → train →
-// evaluate, and what the file adds to it. Features are made beside the training.
+// evaluate, and what the file adds to it. Features are made beside the training. A
+// model with a name is registered, and promoted where the file says so.
 func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 	b := builder{}
 	b.addTo(extractStage(&b, spec, run))
@@ -22,8 +23,10 @@ func expandPipeline(spec wire.Spec, run Run) ([]wire.Stage, error) {
 		data[folds] = from
 	}
 	b.addTo(shardStage(&b, spec, split, data), "validate")
-	b.addTo(trainStage(&b, spec, split, inputs), "shard")
-	b.addTo(testStage(&b, "evaluate", spec, split, inputs), "train")
+	after := b.addStudy(spec, split, inputs)
+	b.addTo(trainStage(&b, spec, split, inputs), after)
+	b.addLife(spec, run, split, inputs)
+	b.addFolds(spec, split, data, inputs, after)
 	for _, n := range graphNodes(spec) {
 		s, err := graphStage(n)
 		b.err = errors.Join(b.err, err)

@@ -18,7 +18,11 @@ func (t *tx) putStages(job string, stages []wire.Stage) *wire.Error {
 		if t.stage(job, s.Name) != nil {
 			return refuse(wire.CodeConflict, "stage %s exists twice", s.Name)
 		}
+		if s.Fan && len(s.Inputs) > 0 {
+			return refuse(wire.CodeInvalid, "stage %s is a fan, whose inputs come when it is closed", s.Name)
+		}
 		s.Waits = 0
+		reopen(&s)
 		for _, a := range s.After {
 			before := t.stage(job, a)
 			if before == nil {
@@ -141,6 +145,10 @@ func (t *tx) advanceStage(j *wire.Job, s *wire.Stage) {
 		t.setStage(*s, func(s *wire.Stage) {
 			s.Status, s.Reason, s.Cause, s.Ended = wire.Failed, failed.Error, failed.Cause, t.now
 		})
+		if t.tolerated(s) {
+			t.stopTasks(s, "another task of the stage failed")
+			return
+		}
 		t.end(j, wire.Failed, "stage "+s.Name+" failed: "+failed.Error)
 		return
 	}

@@ -40,7 +40,11 @@ func (t *tx) addStages(c wire.AddStages) (string, *wire.Error) {
 	if j.Status.Final() {
 		return "", refuse(wire.CodeConflict, "job %s is %s", j.ID, j.Status)
 	}
-	if err := t.putStages(j.ID, c.Stages); err != nil {
+	added := t.missing(j.ID, c.Stages)
+	if err := t.takesParts(j.ID, added); err != nil {
+		return "", err
+	}
+	if err := t.putStages(j.ID, added); err != nil {
 		return "", err
 	}
 	t.advanceJob(j.ID)
@@ -57,6 +61,9 @@ func (t *tx) stopJob(c wire.StopJob) (string, *wire.Error) {
 	case c.CheckIndex != 0 && c.CheckIndex != j.ModifyIndex:
 		return "", stale(j, c.CheckIndex)
 	}
+	if err := t.servesFor(j); err != nil {
+		return "", err
+	}
 	reason := c.Reason
 	if reason == "" {
 		reason = "stopped by hand"
@@ -72,14 +79,19 @@ func stale(j *wire.Job, check uint64) *wire.Error {
 // end makes a job final, and all of it that is not.
 func (t *tx) end(j *wire.Job, status wire.Status, reason string) {
 	for _, s := range list[wire.Stage](nil, t.Txn, tableStages, "open", j.ID) {
-		for _, k := range list[wire.Task](nil, t.Txn, tableTasks, "undone", j.ID, s.Name) {
-			if !k.Status.Final() {
-				t.setTask(*k, func(k *wire.Task) { k.Status, k.Reason, k.Token = wire.Stopped, reason, 0 })
-			}
-		}
+		t.stopTasks(s, reason)
 		t.setStage(*s, func(s *wire.Stage) { s.Status, s.Reason, s.Ended = wire.Stopped, reason, t.now })
 	}
 	t.setJob(*t.job(j.ID), func(j *wire.Job) { j.Status, j.Reason, j.Ended = status, reason, t.now })
+}
+
+// stopTasks ends the tasks of a stage that are not final.
+func (t *tx) stopTasks(s *wire.Stage, reason string) {
+	for _, k := range list[wire.Task](nil, t.Txn, tableTasks, "undone", s.Job, s.Name) {
+		if !k.Status.Final() {
+			t.setTask(*k, func(k *wire.Task) { k.Status, k.Reason, k.Token = wire.Stopped, reason, 0 })
+		}
+	}
 }
 
 // retryJob takes an ended job up again.
@@ -94,30 +106,43 @@ func (t *tx) retryJob(c wire.RetryJob) (string, *wire.Error) {
 		return "", stale(j, c.CheckIndex)
 	case c.From != "" && t.stage(j.ID, c.From) == nil:
 		return "", refuse(wire.CodeNotFound, "no stage %s in job %s", c.From, j.ID)
+	case c.From != "" && t.tolerated(t.stage(j.ID, c.From)):
+		return "", refuse(wire.CodeInvalid, "stage %s is a part of %s: run that again", c.From, t.stage(j.ID, c.From).Of)
 	}
-	again := t.again(j.ID, c.From)
+	if err := t.servesFor(j); err != nil {
+		return "", err
+	}
+	again, gone := t.again(j.ID, c.From)
 	if len(again) == 0 {
 		return "", refuse(wire.CodeConflict, "job %s is done: say from which stage to run it again", j.ID)
 	}
 	t.setJob(*j, func(j *wire.Job) { j.Status, j.Reason, j.Ended = wire.Pending, "", 0 })
+	t.dropStages(gone)
 	t.restart(j.ID, c.From, again)
 	t.advanceJob(j.ID)
 	return j.ID, nil
 }
 
 // again lists the stages that a retry runs, in order: those not done, and all
-// that wait for from.
-func (t *tx) again(job, from string) []*wire.Stage {
-	var again []*wire.Stage
-	taken := map[string]bool{}
+// that wait for from. A fan that is among the latter loses its parts, which are
+// added anew; of one that was only interrupted they stay, failed ones too, since
+// others follow from what they came to.
+func (t *tx) again(job, from string) (again, gone []*wire.Stage) {
+	taken, anew := map[string]bool{}, map[string]bool{}
 	for _, s := range t.stages(job) { // in order, so that what a stage waits for has been looked at
-		waits := slices.ContainsFunc(s.After, func(a string) bool { return taken[a] })
-		if s.Status != wire.Done || s.Name == from || waits {
-			taken[s.Name] = true
-			again = append(again, s)
+		if anew[s.Of] {
+			gone = append(gone, s)
+			continue
 		}
+		waits := slices.ContainsFunc(s.After, func(a string) bool { return taken[a] })
+		if s.Status == wire.Done && s.Name != from && !waits || s.Status == wire.Failed && t.tolerated(s) {
+			continue
+		}
+		taken[s.Name] = true
+		anew[s.Name] = s.Fan && (waits || s.Name == from)
+		again = append(again, s)
 	}
-	return again
+	return again, gone
 }
 
 // restart sends stages back to their beginning. from itself is not taken from an
@@ -135,6 +160,7 @@ func (t *tx) restart(job, from string, again []*wire.Stage) {
 				s.Waits++
 			}
 		}
+		reopen(&s)
 		s.Fresh = s.Fresh || s.Name == from
 		checkpoint := s.Checkpoint
 		if s.Waits > 0 || s.Name == from {

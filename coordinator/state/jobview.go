@@ -13,14 +13,15 @@ import (
 const AllStages = -1
 
 // JobView builds what a person or a program sees of a job, with up to limit of
-// its stages: those that matter first, in their order. Result merges the result
-// objects of all stages, later stages last; the fields of running tasks'
-// progress are the caller's to fill.
+// its stages: those that matter first, in their order. Stages that are parts of
+// another are only counted there, unless all are asked for. Result merges the
+// result objects of the stages that are no parts, later stages last; the fields of
+// running tasks' progress are the caller's to fill.
 func JobView(v *View, w *Watch, j *wire.Job, limit int) wire.JobView {
 	view := wire.JobView{Job: *j, Result: map[string]json.RawMessage{}}
 	for _, s := range all[wire.Stage](v, w, tableStages, "told", j.ID) {
 		var part map[string]json.RawMessage
-		if json.Unmarshal(s.Result, &part) == nil {
+		if s.Of == "" && json.Unmarshal(s.Result, &part) == nil {
 			maps.Copy(view.Result, part)
 		}
 	}
@@ -28,7 +29,10 @@ func JobView(v *View, w *Watch, j *wire.Job, limit int) wire.JobView {
 		view.Spec = "" // of a list: what a person looks for is not in it, and it may be long
 		return view
 	}
-	stages := v.Stages(w, j.ID)
+	stages, whole := v.Stages(w, j.ID), summary{}
+	if limit > 0 {
+		stages = whole.fold(stages)
+	}
 	view.Counts = map[wire.Status]int{}
 	for _, s := range stages {
 		view.Counts[s.Status]++
@@ -38,8 +42,9 @@ func JobView(v *View, w *Watch, j *wire.Job, limit int) wire.JobView {
 	for _, s := range shown {
 		sv := wire.StageView{Stage: *s}
 		if s.Waits > 0 && !s.Status.Final() {
-			sv.Reason = "waits for stage " + v.waits(s)
+			sv.Reason = v.waits(s)
 		}
+		whole.tell(&sv)
 		for _, k := range v.Tasks(w, j.ID, s.Name) {
 			sv.TaskList = append(sv.TaskList, *k)
 		}
@@ -80,8 +85,8 @@ func matter(stages []*wire.Stage, limit int) []*wire.Stage {
 func (v *View) waits(s *wire.Stage) string {
 	for _, a := range s.After {
 		if before, ok := v.Stage(nil, s.Job, a); !ok || before.Status != wire.Done {
-			return a
+			return "waits for stage " + a
 		}
 	}
-	return ""
+	return "waits for its parts"
 }

@@ -17,6 +17,9 @@ const (
 	markHelp = "~" // saves work and moves no byte
 )
 
+// markModel marks an input that is the weights of a model in production.
+const markModel = "@"
+
 // asks reports whether a stage reads a source: its key is known with its plan.
 func asks(s *wire.Stage) bool { return s.Kind == wire.StageExtract && s.Inputs["events"] == "" }
 
@@ -40,6 +43,8 @@ func keyOf(s *wire.Stage, inputs map[string]string) string {
 type resolver struct {
 	output func(stage, output string) string
 	head   func(line string) *wire.Head
+	// weights are those of a model's version in production; empty: there is none.
+	weights func(model string) string
 }
 
 // inputs resolves all inputs, and those that the key is of. A stage that the
@@ -51,7 +56,11 @@ func (r resolver) inputs(s *wire.Stage) (all, keyed map[string]string) {
 		if marked(value) {
 			continue
 		}
-		if stage, output, ok := strings.Cut(value, "/"); ok {
+		if model, ok := strings.CutPrefix(value, markModel); ok {
+			if value = r.weights(model); value == "" {
+				continue
+			}
+		} else if stage, output, ok := strings.Cut(value, "/"); ok {
 			value = r.output(stage, output)
 		}
 		all[name], keyed[name] = value, value
@@ -89,7 +98,8 @@ func (t *tx) resolver(job string) resolver {
 			}
 			return stage + "/" + output // no reference after all
 		},
-		head: t.head,
+		head:    t.head,
+		weights: func(model string) string { return weightsInProduction(t.Txn, model) },
 	}
 }
 
@@ -127,8 +137,9 @@ func (t *tx) keep(s *wire.Stage) {
 	}
 	bare := map[string]string{}
 	for name, value := range s.Inputs {
-		if !marked(value) {
-			bare[name] = s.Resolved[name]
+		found, ok := s.Resolved[name]
+		if !marked(value) && (ok || value[:min(1, len(value))] != markModel) {
+			bare[name] = found
 		}
 	}
 	h := &wire.Head{

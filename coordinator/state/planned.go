@@ -44,8 +44,9 @@ func (p *planned) stage(s *wire.Stage) (wire.Action, string) {
 		}
 	}
 	r := resolver{
-		output: func(stage, output string) string { return p.outputs[stage][output] },
-		head:   func(line string) *wire.Head { return first[wire.Head](p.v.txn, tableHeads, "id", line) },
+		output:  func(stage, output string) string { return p.outputs[stage][output] },
+		head:    func(line string) *wire.Head { return first[wire.Head](p.v.txn, tableHeads, "id", line) },
+		weights: func(model string) string { return weightsInProduction(p.v.txn, model) },
 	}
 	_, keyed := r.inputs(s)
 	switch {

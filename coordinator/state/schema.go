@@ -26,6 +26,12 @@ const (
 	tableRequests = "requests"
 	tableFeatures = "features"
 	tableWaits    = "waits" // derived, in no snapshot
+
+	tableModels      = "models"
+	tableVersions    = "versions"
+	tableEvaluations = "evaluations"
+	tableKeys        = "keys"
+	tableHistory     = "model_history"
 )
 
 func tables() []string {
@@ -33,6 +39,8 @@ func tables() []string {
 		tableMeta, tableNodes, tableDatasets, tableJobs, tableStages, tableTasks, tableRounds,
 		tableSchedules, tableBackfills, tableKept, tableHeads, tableRequests,
 		tableFeatures,
+		tableModels, tableVersions, tableEvaluations, tableKeys, tableHistory,
+		tableDeployments,
 	}
 }
 
@@ -169,6 +177,19 @@ func schema() *memdb.DBSchema {
 			among("running", func(s *wire.Stage) bool { return s.Status == wire.Running }),
 			among("done", func(s *wire.Stage) bool { return s.Status == wire.Done }),
 			among("ready", func(s *wire.Stage) bool { return s.Waits == 0 && !s.Status.Final() }),
+			among("fan", func(s *wire.Stage) bool { return s.Fan && !s.Closed && !s.Status.Final() }),
+			index("study", false, func(s *wire.Stage) []byte {
+				if s.Kind != wire.StageTune {
+					return nil
+				}
+				return append(number(s.CreateIndex), text(s.Job)...)
+			}),
+			index("part", false, func(s *wire.Stage) []byte {
+				if s.Of == "" {
+					return nil
+				}
+				return append(text(s.Job, s.Of), number(uint64(s.Order))...)
+			}),
 			among("told", func(s *wire.Stage) bool { return len(s.Result) > 0 }),
 			&memdb.IndexSchema{Name: "after", AllowMissing: true, Indexer: successors{}}),
 		table(tableTasks,
@@ -198,6 +219,8 @@ func schema() *memdb.DBSchema {
 			index("id", true, func(r *request) []byte { return text(r.ID) }),
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),
 	}
+	all = append(all, modelTables()...)
+	all = append(all, deployTables()...)
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for _, t := range all {
 		s.Tables[t.Name] = t

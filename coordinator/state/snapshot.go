@@ -147,10 +147,14 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Schedule{}
 	case tableBackfills:
 		record = &wire.Backfill{}
+	case tableDeployments:
+		record = &wire.Deployment{}
 	case tableRequests:
 		record = &request{}
 	default:
-		return nil, fmt.Errorf("%w: unknown table %q", ErrSnapshot, l.Table)
+		if record = modelRecord(l.Table); record == nil {
+			return nil, fmt.Errorf("%w: unknown table %q", ErrSnapshot, l.Table)
+		}
 	}
 	if err := json.Unmarshal(l.Record, record); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrSnapshot, l.Table, err)
@@ -164,6 +168,9 @@ func recount(txn *memdb.Txn) {
 	t := &tx{Txn: txn}
 	for _, s := range list[wire.Stage](nil, txn, tableStages, "id") {
 		n := 0
+		if s.Fan && !s.Closed {
+			n++
+		}
 		for _, a := range s.After {
 			if before := t.stage(s.Job, a); before == nil || before.Status != wire.Done {
 				n++

@@ -22,6 +22,8 @@ type log struct {
 	s     *state.Store
 	index uint64
 	now   int64
+
+	entries []wire.Envelope // applied so far, the first at index 11
 }
 
 func newLog(t testing.TB) *log { return &log{t: t, s: state.New(), index: 10, now: 1_000_000} }
@@ -37,6 +39,7 @@ func (l *log) as(request string, n wire.Number, body any) wire.Outcome {
 	l.index++
 	l.now += 10
 	env.Time = l.now
+	l.entries = append(l.entries, env)
 	return l.s.Apply(l.index, env)
 }
 
@@ -357,7 +360,12 @@ func TestStagesAreAddedToARunningGraph(t *testing.T) {
 	l.node("a", "s-a", 1)
 	l.submit("j", batch("one"))
 	l.must(wire.CmdAddStages, wire.AddStages{Job: "j", Stages: []wire.Stage{batch("two", "one")}})
-	for name, s := range map[string]wire.Stage{"twice": batch("one"), "unknown": batch("x", "nowhere"), "empty": {Name: "y"}} {
+	before := l.s.Read().Stages(nil, "j")
+	l.must(wire.CmdAddStages, wire.AddStages{Job: "j", Stages: []wire.Stage{batch("two", "one")}})
+	if d := cmp.Diff(before, l.s.Read().Stages(nil, "j")); d != "" {
+		t.Errorf("stages added twice: %s", d)
+	}
+	for name, s := range map[string]wire.Stage{"unknown": batch("x", "nowhere"), "empty": {Name: "y"}} {
 		if out := l.apply(wire.CmdAddStages, wire.AddStages{Job: "j", Stages: []wire.Stage{s}}); out.Code == wire.OK {
 			t.Errorf("%s: added", name)
 		}
@@ -476,13 +484,13 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	job := rapid.SampledFrom([]string{"j1", "j2", "j3"}).Draw(t, "job")
 	task := job + "/train/" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "task")
 	token := uint64(rapid.IntRange(1, k+1).Draw(t, "token"))
-	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 29)).Draw(t, "number"))
+	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 30), rapid.IntRange(40, 43), rapid.IntRange(50, 53)).Draw(t, "number"))
 	bodies := map[wire.Number]any{
 		wire.CmdRegisterNode: wire.RegisterNode{Node: wire.Node{ID: node, Session: "s-" + node, Resources: wire.Resources{Cores: 2}}},
 		wire.CmdNodeStatus: wire.SetNodeStatus{
 			Node: node, Status: rapid.SampledFrom([]wire.NodeStatus{wire.NodeDown, wire.NodeReady, wire.NodeDraining}).Draw(t, "status"),
 		},
-		wire.CmdSubmitJob: wire.SubmitJob{Job: wire.Job{ID: job}, Stages: []wire.Stage{gang(2), batch("after", "train")}},
+		wire.CmdSubmitJob: wire.SubmitJob{Job: wire.Job{ID: job}, Stages: []wire.Stage{gang(2), fan("fan"), batch("after", "train", "fan")}},
 		wire.CmdStopJob:   wire.StopJob{Job: job},
 		wire.CmdAssign: wire.Assign{Gang: true, Placements: []wire.Placement{
 			on(job+"/train/0", node), on(job+"/train/1", node),
@@ -494,12 +502,15 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 		},
 		wire.CmdReleaseTasks:  wire.ReleaseTasks{Tasks: []wire.TokenOf{{Task: task, Token: token}}, Cause: wire.CauseLease},
 		wire.CmdPutCheckpoint: wire.PutCheckpoint{Task: task, Token: token, Checkpoint: wire.Checkpoint{Hash: "h", Epoch: k}},
-		wire.CmdAddStages:     wire.AddStages{Job: job, Stages: []wire.Stage{batch(fmt.Sprint("more", k))}},
+		wire.CmdAddStages:     wire.AddStages{Job: job, Stages: []wire.Stage{batch(fmt.Sprint("more", k)), partOf("fan", fmt.Sprint("fan.", k/4))}},
+		wire.CmdCloseFan:      wire.CloseFan{Job: job, Stage: "fan"},
 		wire.CmdFeatureLevel:  wire.SetFeatureLevel{Level: k % 4},
 		wire.CmdPutPlan:       wire.PutPlan{Task: task, Token: token, Plan: "p"},
-		wire.CmdRetryJob:      wire.RetryJob{Job: job, From: rapid.SampledFrom([]string{"", "train", "after"}).Draw(t, "from")},
+		wire.CmdRetryJob:      wire.RetryJob{Job: job, From: rapid.SampledFrom([]string{"", "train", "after", "fan"}).Draw(t, "from")},
 	}
 	maps.Copy(bodies, scheduleBodies(t, k))
+	maps.Copy(bodies, modelBodies(t))
+	maps.Copy(bodies, deployBodies(t))
 	request := rapid.SampledFrom([]string{"", "", "r1", "r2"}).Draw(t, "request")
 	env, err := state.Envelope(number, bodies[number], "rapid", request)
 	if err != nil {

@@ -63,7 +63,7 @@ const bodyVersion = 1
 // on and drift from the others.
 func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
 	defer s.announce()
-	t := &tx{Txn: s.db.Txn(true), index: index, now: env.Time}
+	t := &tx{Txn: s.db.Txn(true), index: index, now: env.Time, actor: env.Actor}
 	if r := t.request(env.Request); r != nil {
 		t.settle(env.Request, wire.Outcome{})
 		return r.Outcome
@@ -72,7 +72,7 @@ func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
 	out := wire.Outcome{Index: index, ID: id, Reused: err == nil && t.reused}
 	if err != nil {
 		t.Abort()
-		t = &tx{Txn: s.db.Txn(true), index: index, now: env.Time}
+		t = &tx{Txn: s.db.Txn(true), index: index, now: env.Time, actor: env.Actor}
 		out.Code, out.Error = err.Code, err.Message
 	}
 	t.settle(env.Request, out)
@@ -129,8 +129,10 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.stepBackfill)
 	case wire.CmdWarnJob:
 		return do(env, t.warnJob)
+	case wire.CmdCloseFan:
+		return do(env, t.closeFan)
 	default:
-		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
+		return t.applyLife(env)
 	}
 }
 

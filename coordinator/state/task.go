@@ -128,7 +128,12 @@ func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
 	}
 	s := t.stage(k.Job, k.Stage)
 	switch {
+	case s.Kind == wire.StageServe && ownFailure(c):
+		t.failReplica(k, s, c)
 	case c.Error == "" && s.Run != wire.Service:
+		if refused := t.recordModel(s, &c); refused != nil {
+			return "", refused
+		}
 		t.succeed(k, s, c)
 	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal || c.Cause == wire.CauseGate):
 		t.fail(k, s, c)

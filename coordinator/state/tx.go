@@ -14,6 +14,7 @@ type tx struct {
 	*memdb.Txn
 	index uint64
 	now   int64 // the leader's clock, Unix milliseconds
+	actor string
 
 	reused bool // of the outcome
 }
@@ -93,8 +94,13 @@ func (t *tx) setStage(s wire.Stage, change func(*wire.Stage)) {
 	t.put(tableStages, &s)
 }
 
+// setTask also ends a service's address with the token under which it was told.
 func (t *tx) setTask(k wire.Task, change func(*wire.Task)) {
+	token := k.Token
 	change(&k)
+	if k.Token != token || k.Status != wire.Running {
+		k.Addr = ""
+	}
 	k.ModifyIndex = t.index
 	t.put(tableTasks, &k)
 }

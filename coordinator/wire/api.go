@@ -22,6 +22,7 @@ import "encoding/json"
 //	POST /v1/schedules/{name}/trigger              TriggerReply
 //	POST /v1/schedules/{name}/backfill BackfillRequest SubmitReply
 //	POST /v1/schedules/{name}/backfill/{id}/stop StopRequest SubmitReply
+//	GET  /v1/studies?limit=N, /v1/studies/{job}    []StudyView, StudyView
 //	GET  /v1/nodes, /v1/nodes/{node}      []NodeView, NodeView
 //	POST /v1/nodes/{node}/register Node   RegisterReply
 //	POST /v1/nodes/{node}/renew RenewRequest RenewReply
@@ -128,6 +129,11 @@ type JobView struct {
 type StageView struct {
 	Stage
 	TaskList []Task `json:"task_list"`
+	// Parts counts the trials or folds that are parts of this one, where their stages
+	// are not listed.
+	Parts map[Status]int `json:"parts,omitempty"`
+	// Best is the highest value that one of them came to so far.
+	Best *float64 `json:"best,omitempty"`
 }
 
 // NodeView is a node with what runs on it. Alive is gossip's word.

@@ -33,11 +33,29 @@ const (
 	CmdStopBackfill    Number = 27
 	CmdStepBackfill    Number = 28
 	CmdWarnJob         Number = 29
+
+	CmdCloseFan Number = 30
+
+	CmdPutKey        Number = 40
+	CmdPromote       Number = 41
+	CmdSetModel      Number = 42
+	CmdDeleteVersion Number = 43
+
+	CmdTaskReady       Number = 50
+	CmdStartDeployment Number = 51
+	CmdMoveTraffic     Number = 52
+	CmdStopDeployment  Number = 53
+	CmdAppendAttempts  Number = 54
+	CmdSealAttempts    Number = 55
+
+	CmdPutAlerts  Number = 60
+	CmdAckAlert   Number = 61
+	CmdPutSilence Number = 62
 )
 
 // FeatureLevel is the highest level of commands this binary knows. A leader
 // proposes no command above the level that the state holds.
-const FeatureLevel = 2
+const FeatureLevel = 3
 
 // Level is the feature level that a command came with. New commands get a
 // higher one, together with a higher FeatureLevel.
@@ -47,6 +65,8 @@ func (n Number) Level() int {
 		return 1
 	case n <= CmdWarnJob:
 		return 2
+	case n <= CmdPutSilence:
+		return 3
 	}
 	return math.MaxInt
 }
@@ -119,6 +139,10 @@ type TaskResult struct {
 	Dataset *Dataset          `json:"dataset,omitempty"` // an import's record
 	// Features is a features stage's record.
 	Features *FeatureSet `json:"features,omitempty"`
+	// Evaluation is an evaluate stage's record, Version a register stage's; the
+	// latter's number and signature are the leader's to give.
+	Evaluation *Evaluation   `json:"evaluation,omitempty"`
+	Version    *ModelVersion `json:"version,omitempty"`
 }
 
 // ReleaseTasks takes tasks from their holders: a lease that ended, a drain.

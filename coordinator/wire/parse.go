@@ -48,6 +48,10 @@ func ParseSpec(file string, text []byte, set ...string) (Spec, error) {
 			spec.Data.Columns = Columns{}
 		}
 		d.override(root)
+		if field(root, "tune") != nil {
+			spec.Tune = DefaultTune()
+		}
+		fillModel(root, &spec)
 		d.decode(root, &spec)
 		d.checkSpec(&spec)
 	}

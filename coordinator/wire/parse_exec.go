@@ -15,7 +15,7 @@ type StageNames map[string]int
 // StageNames are those that inputs of commands may name.
 func (s *Spec) StageNames() StageNames {
 	if s.Kind == "pipeline" {
-		return stageNames(s.Stages, PipelineStages())
+		return stageNames(s.Stages, s.builtin())
 	}
 	return stageNames(s.Stages, nil)
 }

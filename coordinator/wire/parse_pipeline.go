@@ -25,13 +25,16 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkSums(s)
 	d.checkValidate(s.Validate)
 	d.checkFeatures(s.Features)
-	d.checkExtra(s.Stages)
+	d.checkTune(s)
+	d.checkCross(s)
+	d.checkLife(s)
+	d.checkExtra(s)
 }
 
 // only refuses the sections of other kinds.
 func (d *decoder) only(s *Spec) {
-	for path, set := range map[string]bool{"source": s.Source.Kind != "" || d.has("source")} {
-		if set && d.has(path) {
+	for _, path := range []string{"source", "tune", "cross_validate", "gates", "register", "deploy"} {
+		if d.has(path) {
 			d.at(path, "is for kind pipeline, this job is of kind %s", s.Kind)
 		}
 	}
@@ -208,8 +211,9 @@ func PipelineStages() []string {
 }
 
 // checkExtra checks a pipeline's exec stages.
-func (d *decoder) checkExtra(stages []GraphNode) {
-	d.checkNodes(stages, PipelineStages(), StageExec)
+func (d *decoder) checkExtra(s *Spec) {
+	d.checkNodes(s.Stages, s.builtin(), StageExec)
+	d.checkReserved(s)
 }
 
 // checkExec checks a command.

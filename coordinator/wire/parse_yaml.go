@@ -111,7 +111,18 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		return // "key:" with nothing: as if absent
 	}
 	switch v.Kind() {
+	case reflect.Map:
+		d.table(n, v, path)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, v.Elem(), path)
+	case reflect.Interface:
+		d.any(n, v, path)
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[TuneDomain]() && n.Kind == yaml.SequenceNode {
+			d.list(n, v.FieldByName("Values"), path+".values")
+			return
+		}
 		if v.Type() == reflect.TypeFor[Correct]() && n.Kind == yaml.ScalarNode {
 			v.Set(reflect.ValueOf(Correct{Column: n.Value}))
 			return

@@ -40,16 +40,23 @@ type Stage struct {
 	Waits int       `json:"-"`               // not 0: stages that it waits for are not done; derived
 	// Inputs are name → content hash, or a reference: "STAGE/OUTPUT" of an earlier
 	// stage; "^OUTPUT" of the newest result of the same Line; "~OUTPUT" likewise,
-	// where it only saves work and moves no byte of the result.
+	// where it only saves work and moves no byte of the result; "@MODEL" the weights
+	// of the model's version in production, left out where there is none.
 	Inputs map[string]string `json:"inputs"`
 	// Line names the runs of one stage that build on each other ("validate/NAME").
-	Line      string          `json:"line,omitempty"`
-	Settings  json.RawMessage `json:"settings"` // ImportSettings, ShardSettings, …
-	Tasks     int             `json:"tasks"`
-	Retries   int             `json:"retries"` // failures of a task's own that are retried
-	Resources Resources       `json:"resources"`
-	Version   int             `json:"version,omitempty"`    // of what the kind does: raised when its output's bytes change; 0: never reused
-	Timeout   int64           `json:"timeout_ms,omitempty"` // of one attempt; 0: none
+	Line     string          `json:"line,omitempty"`
+	Settings json.RawMessage `json:"settings"` // ImportSettings, ShardSettings, …
+	Tasks    int             `json:"tasks"`
+	Fan      bool            `json:"fan,omitempty"`    // a fan: stages are added that it waits for, until CloseFan gives it their results as its inputs
+	Closed   bool            `json:"closed,omitempty"` // of a fan: no more are added
+	// Of names the stage that this one is a part of: what it came to stands in that
+	// one's result, not in the job's. Where that one is a fan, a failure is a result
+	// like any other and does not fail the job.
+	Of        string    `json:"of,omitempty"`
+	Retries   int       `json:"retries"` // failures of a task's own that are retried
+	Resources Resources `json:"resources"`
+	Version   int       `json:"version,omitempty"`    // of what the kind does: raised when its output's bytes change; 0: never reused
+	Timeout   int64     `json:"timeout_ms,omitempty"` // of one attempt; 0: none
 
 	// Key addresses the result: kind, version, settings, inputs and, of an
 	// extract, the plan. Set when the stage is ready (an extract: has a plan).
@@ -110,6 +117,7 @@ type Task struct {
 	Pause    int64     `json:"not_before_ms"`   // back-off: not placed before this leader time
 	Error    string    `json:"error"`           // the last own failure
 	Cause    Cause     `json:"cause,omitempty"` // of it
+	Addr     string    `json:"addr,omitempty"`  // where a service's task is ready to serve, HOST:PORT; ends with the token
 	Meta
 }
 

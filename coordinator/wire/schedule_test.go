@@ -80,7 +80,7 @@ func TestEachCommandHasItsLevel(t *testing.T) {
 			t.Errorf("command %d has level %d, want %d", n, got, want)
 		}
 	}
-	if n := wire.CmdWarnJob + 1; n.Level() <= wire.FeatureLevel {
+	if n := wire.CmdPutSilence + 1; n.Level() <= wire.FeatureLevel {
 		t.Errorf("command %d, of the future, has level %d", n, n.Level())
 	}
 }

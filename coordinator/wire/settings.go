@@ -33,6 +33,11 @@ type Split struct {
 	Test   float64 `json:"test"`  // a fold number with File, a share without
 	Valid  float64 `json:"valid"` // likewise
 	Seed   uint32  `json:"seed"`
+	// Folds is k of a cross-validation, whose fold Fold, from 1 on, is this: of the
+	// students that are not in the test part, dealt to k folds by seeded hash, the
+	// fold's are tested on, and those of the test part are left out.
+	Folds int `json:"folds,omitempty"`
+	Fold  int `json:"fold,omitempty"`
 }
 
 // ImportSettings are of the stage events file → masked Parquet in the lake.

@@ -17,7 +17,13 @@ type Spec struct {
 	Split    SplitSpec    `yaml:"split" json:"split"`
 	Model    ModelSpec    `yaml:"model" json:"model"`
 	Train    TrainSpec    `yaml:"train" json:"train"`
-	Stages   []GraphNode  `yaml:"stages" json:"stages,omitempty"` // of kind graph; of kind pipeline: more stages, exec ones
+	// Of kind pipeline, each optional: what comes before and after the training.
+	Tune          TuneSpec          `yaml:"tune,omitempty" json:"tune"`
+	CrossValidate CrossValidateSpec `yaml:"cross_validate,omitempty" json:"cross_validate"`
+	Gates         GatesSpec         `yaml:"gates,omitempty" json:"gates"`
+	Register      RegisterSpec      `yaml:"register,omitempty" json:"register"`
+	Deploy        DeploySpec        `yaml:"deploy,omitempty" json:"deploy"`
+	Stages        []GraphNode       `yaml:"stages" json:"stages,omitempty"` // of kind graph; of kind pipeline: more stages, exec ones
 }
 
 // DataSpec names the events: a file of the client's ("sha256:HASH" once it is
@@ -50,8 +56,9 @@ type SplitSpec struct {
 
 // ModelSpec is the network: embedding, stacked LSTM, asked-skill head.
 type ModelSpec struct {
-	Cell    string  `yaml:"cell" json:"cell"`   // lstm
-	Embed   Embed   `yaml:"embed" json:"embed"` // a length or direct
+	Cell    string  `yaml:"cell" json:"cell"`                         // lstm; with engine graph also gru, rnn
+	Engine  string  `yaml:"engine,omitempty" json:"engine,omitempty"` // kernels (empty) | graph: another hash class
+	Embed   Embed   `yaml:"embed" json:"embed"`                       // a length or direct
 	Hidden  int     `yaml:"hidden" json:"hidden"`
 	Layers  int     `yaml:"layers" json:"layers"`
 	Dropout float64 `yaml:"dropout" json:"dropout"`

@@ -45,6 +45,14 @@ const (
 	StageValidate StageKind = "validate"
 	StageFeatures StageKind = "features"
 	StageExec     StageKind = "exec"
+
+	StageTune     StageKind = "tune"
+	StageTrial    StageKind = "trial"
+	StageCross    StageKind = "cross-validate"
+	StageEvaluate StageKind = "evaluate"
+	StageRegister StageKind = "register"
+	StagePromote  StageKind = "promote"
+	StageServe    StageKind = "serve"
 )
 
 // StageVersion is of what a stage of a kind does; 0: its results are not kept.
@@ -52,9 +60,10 @@ const (
 // not taken any more (a golden test notices).
 func StageVersion(k StageKind) int {
 	switch k {
-	case StageExtract, StageValidate, StageFeatures, StageShard, StageTrain, StageTest, StageExec:
+	case StageExtract, StageValidate, StageFeatures, StageShard, StageTrain, StageTest, StageExec,
+		StageTune, StageTrial, StageCross:
 		return 1
-	case StageImport, StageNoop, StageIdle:
+	case StageImport, StageNoop, StageIdle, StageEvaluate, StageRegister, StagePromote, StageServe:
 	}
 	return 0
 }

@@ -19,6 +19,15 @@ var ErrEmpty = errors.New("baseline: no predicted answers")
 // SkillMean predicts each skill's share of right answers in train, pulled
 // towards the overall share by a few imaginary answers, and is measured on test.
 func SkillMean(train, test *sequence.Set, skills int) (metric.Binary, error) {
+	z, err := SkillMeanLogits(train, test, skills)
+	if err != nil {
+		return metric.Binary{}, err
+	}
+	return metric.Compute(z, test.Right())
+}
+
+// SkillMeanLogits are SkillMean's of test's predicted answers.
+func SkillMeanLogits(train, test *sequence.Set, skills int) ([]float32, error) {
 	const imaginary = 5
 	right, asked := make([]float64, skills), make([]float64, skills)
 	var allRight, all float64
@@ -32,10 +41,10 @@ func SkillMean(train, test *sequence.Set, skills int) (metric.Binary, error) {
 		}
 	}
 	if all == 0 {
-		return metric.Binary{}, ErrEmpty
+		return nil, ErrEmpty
 	}
 	prior := (allRight + 0.5) / (all + 1)
-	return score(test, func(s kernels.Sequence, z []float32) {
+	return logits(test, func(s kernels.Sequence, z []float32) {
 		for t, k := range s.Ask {
 			p := (right[k] + float64(imaginary*prior)) / (asked[k] + imaginary)
 			z[t] = float32(kernels.Log(p / (1 - p)))
@@ -45,16 +54,23 @@ func SkillMean(train, test *sequence.Set, skills int) (metric.Binary, error) {
 
 // score measures logits that predict fills in for each sequence of the set.
 func score(set *sequence.Set, predict func(s kernels.Sequence, z []float32)) (metric.Binary, error) {
+	z, err := logits(set, predict)
+	if err != nil {
+		return metric.Binary{}, err
+	}
+	return metric.Compute(z, set.Right())
+}
+
+// logits has predict fill in those of each sequence of the set.
+func logits(set *sequence.Set, predict func(s kernels.Sequence, z []float32)) ([]float32, error) {
 	var z []float32
-	var right []uint8
 	for _, s := range set.Seqs {
 		at := len(z)
 		z = append(z, make([]float32, len(s.Ask))...)
 		predict(s, z[at:])
-		right = append(right, s.Right...)
 	}
 	if len(z) == 0 {
-		return metric.Binary{}, ErrEmpty
+		return nil, ErrEmpty
 	}
-	return metric.Compute(z, right)
+	return z, nil
 }

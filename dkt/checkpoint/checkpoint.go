@@ -142,12 +142,20 @@ type Model struct {
 	Hash   string        `json:"weights_sha256"`
 
 	Inputs *dataplane.Inputs `json:"inputs,omitempty"` // how answers are read; nil: a plain model
+	Cell   string            `json:"cell,omitempty"`   // empty: lstm; others have weights of the same shape
 }
 
 // Weights is a model as a file, without the state of its training. in is nil for
 // a plain model.
 func Weights(p *kernels.Params, skills []string, in *dataplane.Inputs) (*File, error) {
-	text, err := json.Marshal(Model{p.Shape, skills, kernels.HashWeights(p), in})
+	return WeightsOf(p, Model{Skills: skills, Inputs: in})
+}
+
+// WeightsOf is Weights with all that a model is; its shape and its hash follow
+// from p.
+func WeightsOf(p *kernels.Params, m Model) (*File, error) {
+	m.Shape, m.Hash = p.Shape, kernels.HashWeights(p)
+	text, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode model: %w", err)
 	}

@@ -70,7 +70,7 @@ func TestWeightsComeBackWithTheirVocabulary(t *testing.T) {
 	if d := cmp.Diff(p, got); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Model{p.Shape, []string{"add", "carry"}, kernels.HashWeights(p), nil}, m); d != "" {
+	if d := cmp.Diff(Model{Shape: p.Shape, Skills: []string{"add", "carry"}, Hash: kernels.HashWeights(p)}, m); d != "" {
 		t.Error(d)
 	}
 	in := &dataplane.Inputs{Names: []string{"difficulty", "elapsed"}, Levels: []float64{-0.1, 0.2}, Means: []float64{1, 2}, Pull: 10, Items: "ab", Paces: []int32{5}}

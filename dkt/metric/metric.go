@@ -5,7 +5,6 @@ package metric
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"cohort/kernels"
@@ -113,28 +112,17 @@ func (b *Binary) decide(z []float32, right []uint8) {
 
 // weigh fills log loss and calibration error.
 func (b *Binary) weigh(z []float32, right []uint8) {
-	const bins = 10
-	var said, was, count [bins]float64
+	var bins tally
 	var loss float64
 	for k, v := range z {
 		x, y := float64(v), float64(right[k])
-		e := kernels.Exp(-math.Abs(x))
+		p, e := logistic(x)
 		loss += kernels.Log1p(e) - float64(x*y)
-		p := 1 / (1 + e)
 		if x > 0 {
 			loss += x
-		} else {
-			p = e / (1 + e)
 		}
-		bin := min(int(float64(p*bins)), bins-1)
-		said[bin] += p
-		was[bin] += y
-		count[bin]++
-	}
-	var gap float64
-	for k := range count {
-		gap += math.Abs(said[k] - was[k])
+		bins.add(p, y)
 	}
 	b.LogLoss = loss / float64(len(z))
-	b.Calibration = gap / float64(len(z))
+	b.Calibration = bins.gap() / float64(len(z))
 }

@@ -126,6 +126,15 @@ func (s *Set) Answers() int64 {
 	return n
 }
 
+// Right are the set's predicted answers, 0 or 1, in the order of its sequences.
+func (s *Set) Right() []uint8 {
+	var right []uint8
+	for _, q := range s.Seqs {
+		right = append(right, q.Right...)
+	}
+	return right
+}
+
 // Order is the order of an epoch: by a 64-bit Philox key of (epoch, student,
 // window), then by student and window.
 func (s *Set) Order(seed, epoch uint32) []int32 {

@@ -52,17 +52,24 @@ func addInputs(ctx context.Context, env Env, in map[string]string, s wire.ShardS
 
 // trains tells who trains, by fold table or by hash.
 func trains(ctx context.Context, b lake.Blobs, folds string, s wire.Split) (func(student string) bool, error) {
-	if folds == "" {
-		return func(student string) bool {
-			return sequence.PartByHash(student, s.Seed, s.Test, s.Valid) == sequence.Train
-		}, nil
-	}
-	table, err := lake.ReadFolds(ctx, b, folds)
-	if err != nil {
-		return nil, fmt.Errorf("load folds: %w", err)
+	of := func(student string) sequence.Part { return sequence.PartByHash(student, s.Seed, s.Test, s.Valid) }
+	if folds != "" {
+		table, err := lake.ReadFolds(ctx, b, folds)
+		if err != nil {
+			return nil, fmt.Errorf("load folds: %w", err)
+		}
+		of = func(student string) sequence.Part {
+			if fold, ok := table.Fold(student); ok {
+				return sequence.PartByFold(fold, int(s.Test), int(s.Valid))
+			}
+			return sequence.Out
+		}
 	}
 	return func(student string) bool {
-		fold, ok := table.Fold(student)
-		return ok && sequence.PartByFold(fold, int(s.Test), int(s.Valid)) == sequence.Train
+		p := of(student)
+		if s.Folds > 0 {
+			p = sequence.PartOfFold(student, s.Seed, s.Folds, s.Fold, p)
+		}
+		return p == sequence.Train
 	}, nil
 }

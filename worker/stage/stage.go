@@ -22,10 +22,11 @@ type Env struct {
 	// Commit commits what the task will read, under its token, and answers the
 	// plan that holds: an earlier attempt's may be there. Reused: the coordinator
 	// knows its result, and has ended the stage.
-	Commit func(ctx context.Context, plan string) (holds string, reused bool, err error)
-	Logger *slog.Logger
-	Dir    string   // absolute; where commands have their folders
-	Exec   []string // programs that may run: names, and patterns of absolute paths
+	Commit   func(ctx context.Context, plan string) (holds string, reused bool, err error)
+	Registry Registry // of a promotion
+	Logger   *slog.Logger
+	Dir      string   // absolute; where commands have their folders
+	Exec     []string // programs that may run: names, and patterns of absolute paths
 }
 
 // Run carries out a task and answers its outputs and result. Errors of a
@@ -45,12 +46,18 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runFeatures(ctx, env, a.Stage)
 	case wire.StageExec:
 		return runExec(ctx, env, a.Stage)
+	case wire.StagePromote:
+		return runPromote(ctx, env, a.Stage)
+	case wire.StageTune:
+		return runTune(ctx, env, a.Stage)
+	case wire.StageCross:
+		return runCross(ctx, env, a.Stage)
 	case wire.StageNoop:
 		return wire.TaskResult{}, noop(a)
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest:
+	case wire.StageTrain, wire.StageTest, wire.StageTrial, wire.StageEvaluate, wire.StageRegister, wire.StageServe:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }

@@ -13,6 +13,7 @@ import (
 
 // corpus is a job's sequences, by part of the split.
 type corpus struct {
+	set    *lake.ShardSet
 	skills []string
 	inputs *dataplane.Inputs // nil: a plain model's
 	parts  [3]*sequence.Set  // by sequence.Part
@@ -29,11 +30,14 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 	if err != nil {
 		return nil, err
 	}
+	if split.Folds > 0 {
+		of = ofFold(of, split)
+	}
 	sides, err := divide(histories, of)
 	if err != nil {
 		return nil, err
 	}
-	c := &corpus{skills: set.Skills, inputs: set.Inputs}
+	c := &corpus{set: set, skills: set.Skills, inputs: set.Inputs}
 	for part := range c.parts {
 		if c.parts[part], err = sequence.BuildOf(sides[part], window, input.Vocabulary(len(set.Skills), set.Inputs)); err != nil {
 			return nil, fmt.Errorf("cut windows: %w", err)
@@ -48,6 +52,9 @@ func load(ctx context.Context, env Env, in map[string]string, split wire.Split, 
 
 // sideOf names a part as the job file does.
 func sideOf(p sequence.Part, byFold bool, s wire.Split) string {
+	if s.Folds > 0 {
+		return fmt.Sprintf("of fold %d of the %d of cross_validate", s.Fold, s.Folds)
+	}
 	name, value := "test", s.Test
 	switch {
 	case p == sequence.Train && byFold:
@@ -78,6 +85,14 @@ func divider(ctx context.Context, b lake.Blobs, folds string, s wire.Split) (fun
 		fold, ok := table.Fold(student)
 		return sequence.PartByFold(fold, int(s.Test), int(s.Valid)), ok
 	}, nil
+}
+
+// ofFold tells each student's side in one fold of a cross-validation.
+func ofFold(of func(student string) (sequence.Part, bool), s wire.Split) func(student string) (sequence.Part, bool) {
+	return func(student string) (sequence.Part, bool) {
+		main, ok := of(student)
+		return sequence.PartOfFold(student, s.Seed, s.Folds, s.Fold, main), ok
+	}
 }
 
 func divide(histories []dataplane.History, of func(student string) (sequence.Part, bool)) ([3][]dataplane.History, error) {

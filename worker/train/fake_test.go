@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -70,6 +71,8 @@ type school struct {
 	skills    int
 	histories []dataplane.History
 	inputs    *dataplane.Inputs
+	backwards bool // skills are named from the other end
+	strange   bool // skills have names that nobody knows
 }
 
 // taught gives the answers levels and paces, which say a little of what follows.
@@ -111,6 +114,12 @@ func (s *school) Histories(context.Context, string) (*lake.ShardSet, []dataplane
 	set := &lake.ShardSet{Inputs: s.inputs}
 	for k := range s.skills {
 		set.Skills = append(set.Skills, fmt.Sprint("skill", k))
+		if s.strange {
+			set.Skills[k] = "strange " + set.Skills[k]
+		}
+	}
+	if s.backwards {
+		slices.Reverse(set.Skills)
 	}
 	return set, s.histories, nil
 }

@@ -24,6 +24,7 @@ type Job struct {
 	env    Env
 	task   string
 	config dkt.Config
+	cell   string // empty: lstm
 	data   *corpus
 	engine *cpu.Engine
 	rate   float64 // training answers a second of the last run
@@ -36,6 +37,14 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s, err = tuned(ctx, env, a.Stage.Inputs, s); err != nil {
+		return nil, err
+	}
+	return open(ctx, env, a, s)
+}
+
+// open loads the data of a training with settings s.
+func open(ctx context.Context, env Env, a wire.Assignment, s wire.TrainSettings) (*Job, error) {
 	data, err := load(ctx, env, a.Stage.Inputs, s.Split, s.Window)
 	if err != nil {
 		return nil, err
@@ -52,7 +61,7 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 	env.Logger.Info("loaded", "skills", len(data.skills), "train_sequences", len(data.parts[sequence.Train].Seqs),
 		"train_answers", data.parts[sequence.Train].Answers(), "valid_answers", data.parts[sequence.Valid].Answers(),
 		"kernels", string(e.Path()), "threads", max(a.Task.Granted.Cores, 1))
-	return &Job{env: env, task: a.Task.ID, config: config, data: data, engine: e}, nil
+	return &Job{env: env, task: a.Task.ID, config: config, cell: cellOf(s.Model), data: data, engine: e}, nil
 }
 
 // Close frees the engine.
@@ -173,7 +182,7 @@ func (j *Job) Finish(ctx context.Context, st *dkt.State) (r wire.TaskResult, err
 	j.env.Progress(wire.Progress{
 		Message: "saving the weights", Epoch: st.Epoch, Epochs: j.config.Epochs, Done: 1, Total: 1, ValidAUC: st.BestValid.AUC, Rate: j.rate,
 	})
-	f, err := checkpoint.Weights(st.Best, j.data.skills, j.data.inputs)
+	f, err := checkpoint.WeightsOf(st.Best, checkpoint.Model{Skills: j.data.skills, Inputs: j.data.inputs, Cell: j.cell})
 	if err != nil {
 		return r, fmt.Errorf("write weights: %w", err)
 	}

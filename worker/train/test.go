@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +27,9 @@ type tested struct {
 func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
 	s, err := settings[wire.TestSettings](a.Stage)
 	if err != nil {
+		return r, err
+	}
+	if s, err = tunedTest(ctx, env, a.Stage.Inputs, s); err != nil {
 		return r, err
 	}
 	data, err := load(ctx, env, a.Stage.Inputs, s.Split, s.Window)
@@ -55,7 +59,9 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 		}
 	}
 	r.Outputs = map[string]string{}
-	r.Result, err = json.Marshal(out)
+	if r.Result, err = json.Marshal(out); err == nil && s.Split.Folds > 0 { // somebody gathers them
+		r.Outputs["test"], _, err = env.Blobs.Put(ctx, bytes.NewReader(r.Result))
+	}
 	return r, err
 }
 

@@ -40,6 +40,7 @@ type Env struct {
 	Hub        *collective.Hub
 	Dial       collective.Dial
 	Timings    collective.Timings
+	Version    string                                             // of this binary
 	Kernels    string                                             // the worker's kernel path, for jobs that say auto
 	Progress   func(wire.Progress)                                // never blocks
 	Checkpoint func(ctx context.Context, c wire.Checkpoint) error // moves the stage's checkpoint pointer

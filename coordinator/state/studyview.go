@@ -1,0 +1,126 @@
+package state
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"cohort/coordinator/wire"
+)
+
+// Studies lists up to limit studies, newest first; 0 is all.
+func (v *View) Studies(w *Watch, limit int) []*wire.Stage {
+	it := must(v.txn.GetReverse(tableStages, "study"))
+	w.add(must(v.txn.Get(tableStages, "study")).WatchCh())
+	w.add(v.dropped)
+	return collect[wire.Stage](it, limit)
+}
+
+// StudyOf finds a job's study.
+func (v *View) StudyOf(w *Watch, job string) (*wire.Stage, bool) {
+	for _, s := range v.Stages(w, job) {
+		if s.Kind == wire.StageTune {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// StudyView builds what a person or a program sees of a study, with a table of its
+// trials where one is wanted.
+func StudyView(v *View, w *Watch, s *wire.Stage, table bool) wire.StudyView {
+	view := wire.StudyView{Job: s.Job, Status: s.Status, Reason: s.Reason}
+	if j, ok := v.Job(w, s.Job); ok {
+		view.Name, view.Submitted = j.Name, j.Submitted
+	}
+	var set wire.TuneSettings
+	if json.Unmarshal(s.Settings, &set) == nil {
+		view.Sampler, view.Trials = set.Tune.Sampler, set.Tune.Trials
+	}
+	trials := trialsOf(v, w, s)
+	for _, t := range trials {
+		if t.Status.Final() {
+			view.Ended++
+		}
+		switch t.Status {
+		case wire.Failed:
+			view.Failed++
+		case wire.Running:
+			view.Running++
+		case wire.Pending, wire.Done, wire.Stopped:
+		}
+	}
+	if view.Running > 0 && s.Status == wire.Pending {
+		view.Status, view.Reason = wire.Running, ""
+	}
+	mark(&view, trials, s.Result)
+	if table {
+		view.Table = trials
+	}
+	return view
+}
+
+// trialsOf are a study's trials by number. A study whose result is an earlier
+// one's has no trials of its own: they are those of its result.
+func trialsOf(v *View, w *Watch, s *wire.Stage) []wire.TrialView {
+	found := map[int]*wire.TrialView{}
+	for _, part := range v.Parts(w, s.Job, s.Name) { // a rung after the one before it
+		var set wire.TrialSettings
+		var came struct{ wire.Trial }
+		if json.Unmarshal(part.Settings, &set) != nil {
+			continue
+		}
+		t := found[set.Number]
+		if t == nil {
+			t = &wire.TrialView{Number: set.Number, Params: set.Params}
+			found[set.Number] = t
+		}
+		t.Rung, t.Status, t.Reason, t.Reused, t.Nodes = set.Rung, part.Status, part.Reason, part.Reused, nil
+		if t.Started == 0 {
+			t.Started = part.Started
+		}
+		t.Ended = part.Ended
+		if part.Status == wire.Done && json.Unmarshal(part.Result, &came) == nil {
+			t.Value, t.Epochs = &came.Value, came.Epochs
+		}
+		for _, k := range v.Tasks(w, part.Job, part.Name) {
+			if k.Node != "" {
+				t.Nodes = append(t.Nodes, k.Node)
+			}
+		}
+	}
+	trials := make([]wire.TrialView, 0, len(found))
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		trials = append(trials, *found[n])
+	}
+	return trials
+}
+
+// mark names the best trial: the study's own word once it has one.
+func mark(view *wire.StudyView, trials []wire.TrialView, result json.RawMessage) {
+	var told struct{ Tune *wire.Tuned }
+	if json.Unmarshal(result, &told) == nil && told.Tune != nil {
+		view.Importance = told.Tune.Importance
+	}
+	best := slices.MaxFunc(append([]wire.TrialView{{}}, trials...), func(a, b wire.TrialView) int {
+		if a.Value == nil || b.Value == nil {
+			return cmp.Compare(btoi(a.Value != nil), btoi(b.Value != nil))
+		}
+		return cmp.Or(cmp.Compare(*a.Value, *b.Value), cmp.Compare(b.Number, a.Number))
+	})
+	if best.Value == nil {
+		return
+	}
+	view.Best = &wire.Trial{Number: best.Number, Rung: best.Rung, Epochs: best.Epochs, Value: *best.Value, Params: best.Params}
+	for k := range trials {
+		trials[k].Best = trials[k].Number == best.Number
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,108 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"cohort/dataplane"
+)
+
+// Difference is the first event, in canonical order, that two datasets do not
+// share.
+type Difference struct {
+	Part        int
+	Was, Is     *dataplane.Event // nil: not there
+	Events, Now int64            // of either dataset
+}
+
+// String names the event by its masked student, time and id.
+func (d *Difference) String() string {
+	switch {
+	case d.Was == nil && d.Is == nil:
+		return fmt.Sprintf("the mask key or the order of skills is another; all %d events are the same", d.Events)
+	case d.Is == nil:
+		return fmt.Sprintf("event %s of %d is missing", named(d.Was), d.Events)
+	case d.Was == nil:
+		return fmt.Sprintf("event %s is new, there were %d", named(d.Is), d.Events)
+	}
+	return fmt.Sprintf("event %s was skill %q, item %q, correct %v, %d ms; it is skill %q, item %q, correct %v, %d ms",
+		named(d.Was), d.Was.Skill, d.Was.Item, d.Was.Correct, d.Was.Elapsed, d.Is.Skill, d.Is.Item, d.Is.Correct, d.Is.Elapsed)
+}
+
+func named(e *dataplane.Event) string {
+	return fmt.Sprintf("%q at %d µs of the student masked as %s", e.ID, e.Time, e.Student)
+}
+
+// FirstDifference compares two datasets part by part, and reads the events of the
+// first parts that differ alone. It is nil for a dataset and itself.
+func FirstDifference(ctx context.Context, b Blobs, was, is string) (*Difference, error) {
+	if was == is {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	old, err := ReadManifest(ctx, b, was)
+	if err != nil {
+		return nil, err
+	}
+	now, err := ReadManifest(ctx, b, is)
+	if err != nil {
+		return nil, err
+	}
+	d := &Difference{Events: old.Events, Now: now.Events}
+	for d.Part = range max(len(old.Parts), len(now.Parts)) {
+		if old.hash(d.Part) == now.hash(d.Part) {
+			continue
+		}
+		if err := d.find(ctx, b, old, now); err != nil || d.Was != nil || d.Is != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (m *Manifest) hash(k int) string {
+	if k >= len(m.Parts) {
+		return ""
+	}
+	return m.Parts[k].Hash
+}
+
+// find looks for the first event of a part that is in one manifest alone. Where
+// both have an event of the same student, time and id, it is altered.
+func (d *Difference) find(ctx context.Context, b Blobs, old, now *Manifest) error {
+	var all [2][]dataplane.Event
+	for k, m := range []*Manifest{old, now} {
+		err := m.ReadPart(ctx, b, d.Part, func(e dataplane.Event) error {
+			all[k] = append(all[k], e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	at := 0
+	for at < min(len(all[0]), len(all[1])) && all[0][at] == all[1][at] {
+		at++
+	}
+	var was, is *dataplane.Event
+	if at < len(all[0]) {
+		was = &all[0][at]
+	}
+	if at < len(all[1]) {
+		is = &all[1][at]
+	}
+	switch {
+	case was == nil || is == nil || same(was, is):
+		d.Was, d.Is = was, is
+	case slices.ContainsFunc(all[1][at:], func(e dataplane.Event) bool { return same(&e, was) }):
+		d.Is = is // what was there comes later
+	default:
+		d.Was = was
+	}
+	return nil
+}
+
+// same reports whether two events are one, altered or not.
+func same(a, b *dataplane.Event) bool {
+	return a.Student == b.Student && a.Time == b.Time && a.ID == b.ID
+}
