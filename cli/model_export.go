@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,15 +9,22 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
+
+	"cohort/coordinator/wire"
+	"cohort/dkt/checkpoint"
+	"cohort/dkt/onnx"
 )
 
 func (p *program) modelExportCommand() *cli.Command {
 	flags := clientFlags(
-		&cli.StringFlag{Name: "format", Value: "safetensors", Usage: "`FORMAT` of the file: safetensors"},
+		&cli.StringFlag{Name: "format", Value: "safetensors", Usage: "`FORMAT` of the file: safetensors or onnx"},
 		&cli.StringFlag{Name: "file", Usage: "`FILE` to write, - for stdout (default: NAME-VERSION and the format's ending)"},
 	)
 	c := p.command("export", "MODEL", "write a version's model to a file", flags, p.exportModel)
-	c.Description = refHelp + " Only a version that verifies is written."
+	c.Description = refHelp + ` Only a version that verifies is written.
+ONNX has inputs interactions [batch, time] (skill + skills·correct) and lengths
+[batch], output probabilities [batch, skills]; a model that takes difficulty or
+elapsed time can't be written so.`
 	return c
 }
 
@@ -44,14 +52,15 @@ func (p *program) exportModel(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	m := exported{weights: weights, version: &v.ModelVersion}
 	path := c.String("file")
 	if path == "-" {
-		return write(p.out, weights)
+		return write(m, p.out)
 	}
 	if path == "" {
 		path = fmt.Sprintf("%s-%d.%s", v.Model, v.Version, ending)
 	}
-	if err := writeWhole(path, func(w io.Writer) error { return write(w, weights) }); err != nil {
+	if err := writeWhole(path, func(w io.Writer) error { return write(m, w) }); err != nil {
 		return fmt.Errorf("export %s: %w", refOf(&v.ModelVersion), err)
 	}
 	if p.format == "json" {
@@ -63,15 +72,36 @@ func (p *program) exportModel(c *cli.Context) error {
 	return nil
 }
 
-// exporter writes a weights file in a format.
-func exporter(format string) (write func(w io.Writer, weights []byte) error, ending string, err error) {
-	if format == "safetensors" {
-		return func(w io.Writer, weights []byte) error {
-			_, err := w.Write(weights)
-			return err
-		}, format, nil
+// exported is a version with its weights file.
+type exported struct {
+	weights []byte
+	version *wire.ModelVersion
+}
+
+// exporter writes a model in a format.
+func exporter(format string) (write func(exported, io.Writer) error, ending string, err error) {
+	switch format {
+	case "safetensors":
+		return exported.safetensors, format, nil
+	case "onnx":
+		return exported.onnx, format, nil
 	}
-	return nil, "", usagef("--format %q is unknown; known: safetensors", format)
+	return nil, "", usagef("--format %q is unknown; known: safetensors, onnx", format)
+}
+
+func (e exported) safetensors(w io.Writer) error {
+	_, err := w.Write(e.weights)
+	return err
+}
+
+func (e exported) onnx(w io.Writer) error {
+	p, m, err := checkpoint.ReadWeights(bytes.NewReader(e.weights))
+	if err != nil {
+		return err
+	}
+	return onnx.Write(w, p, m.Skills, map[string]string{
+		"model": e.version.Model, "version": fmt.Sprint(e.version.Version), "weights_sha256": e.version.WeightsHash,
+	})
 }
 
 // writeWhole writes a file aside and gives it its name when it is whole.

@@ -254,6 +254,10 @@ func TestVerifyAndExport(t *testing.T) {
 	if o := cohort(t, "", nil, "model", "export", "rasch", "--file", "-", "--addr", url); o.out != string(s.weights) {
 		t.Errorf("to stdout: %d bytes, %+v", len(o.out), o.code)
 	}
+	onnx := cohort(t, "", nil, "model", "export", "rasch", "--format", "onnx", "--file", "-", "--addr", url)
+	if onnx.code != 0 || !strings.Contains(onnx.out, s.version.WeightsHash) || !strings.Contains(onnx.out, `["add","sub"]`) {
+		t.Errorf("onnx: %d %s", onnx.code, onnx.err)
+	}
 	cohort(t, "", nil, "model", "export", "rasch", "--format", "pickle", "--addr", url).expect(t, 2, `--format "pickle" is unknown`)
 	cohort(t, "", nil, "model", "export", "rasch", "--file", "/no/such/file", "--addr", url).expect(t, 4, "/no/such")
 }

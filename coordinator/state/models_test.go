@@ -242,7 +242,10 @@ func TestOnlyTheFencedStageWrites(t *testing.T) {
 	l := registry(t)
 	l.version("j1", "w1", asIs)
 	l.must(wire.CmdPromote, to(1, wire.Production))
-	l.submit("j2", append(l.lifeOf("w2"), batch("other"))...)
+	sham := batch("other") // in all but its kind it could do either
+	sham.Settings = settingsOf(t, wire.RegisterSettings{Name: rasch})
+	sham.Inputs = map[string]string{"weights": "w2", "production": "@" + rasch}
+	l.submit("j2", append(l.lifeOf("w2"), sham)...)
 	other := l.place(false, on("j2/other/0", "a"))
 	token := l.place(false, on("j2/evaluate/0", "a"))
 	evaluation := func(change func(*wire.Evaluation)) wire.TaskResult {
@@ -255,7 +258,9 @@ func TestOnlyTheFencedStageWrites(t *testing.T) {
 		if out := l.apply(wire.CmdTaskResult, r); out.Code != code || out.Error == "" {
 			t.Errorf("%s: %+v", name, out)
 		}
-		if _, ok := l.s.Read().Evaluation(nil, "j2/evaluate"); ok || l.model().Versions != 1 {
+		_, one := l.s.Read().Evaluation(nil, "j2/evaluate")
+		_, two := l.s.Read().Evaluation(nil, "j2/other")
+		if one || two || l.model().Versions != 1 {
 			t.Fatalf("%s wrote", name)
 		}
 	}
@@ -305,6 +310,41 @@ func TestTheSameManifestIsTheSameVersion(t *testing.T) {
 		t.Errorf("its evaluation is %+v", v)
 	}
 	l.must(wire.CmdPromote, to(1, wire.Production))
+}
+
+// An evaluation is of the weights that it names, whatever its job's name.
+func TestAnEvaluationOfOtherWeightsCountsForNothing(t *testing.T) {
+	l := registry(t)
+	stages := l.lifeOf("w1")
+	stages[0].Inputs["weights"] = "w9"
+	l.submit("j1", stages...)
+	e := l.found("j1", "w9")
+	l.must(wire.CmdTaskResult, wire.TaskResult{Task: "j1/evaluate/0", Token: l.place(false, on("j1/evaluate/0", "a")), Evaluation: e})
+	l.must(wire.CmdTaskResult, wire.TaskResult{Task: "j1/register/0", Token: l.place(false, on("j1/register/0", "a")), Version: signed("w1")})
+	if v, _ := l.s.Read().Version(nil, rasch, 1); v.Evaluation != "" || v.AUC != 0 {
+		t.Errorf("version 1 has the evaluation %q", v.Evaluation)
+	}
+	// A job taken up again, with a training that comes to other weights.
+	stages = l.lifeOf("t/weights")
+	stages[0].After, stages[1].After = []string{"t"}, []string{"t", "evaluate"}
+	l.submit("j2", append([]wire.Stage{batch("t")}, stages...)...)
+	trained := func(weights string) {
+		l.must(wire.CmdTaskResult, wire.TaskResult{
+			Task: "j2/t/0", Token: l.place(false, on("j2/t/0", "a")), Outputs: map[string]string{"weights": weights},
+		})
+	}
+	trained("w2")
+	l.ends("j2", "w2", asIs)
+	l.must(wire.CmdRetryJob, wire.RetryJob{Job: "j2", From: "t"})
+	trained("w3")
+	l.must(wire.CmdTaskResult, wire.TaskResult{
+		Task: "j2/evaluate/0", Token: l.place(false, on("j2/evaluate/0", "a")), Evaluation: l.found("j2", "w3"),
+	})
+	for n := range 2 {
+		if out := l.apply(wire.CmdPromote, to(n+1, wire.Production)); out.Code != wire.CodeGate || !strings.Contains(out.Error, "has no evaluation") {
+			t.Errorf("version %d: %+v", n+1, out)
+		}
+	}
 }
 
 func TestTheBaselineIsWhatWasInProduction(t *testing.T) {
