@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -165,16 +166,16 @@ func (p *program) followDeployment(ctx context.Context, api *client.Client, mode
 }
 
 func progressOf(d wire.DeploymentView, version int) string {
-	line := string(d.Status) + ": " + trafficOf(d.Routes)
+	parts := []string{fmt.Sprintf("%s: %s", d.Status, trafficOf(d.Routes))}
 	for _, v := range d.Versions {
 		if v.Version == version {
-			line += "; " + strconv.Itoa(v.Ready) + " of " + strconv.Itoa(v.Wanted) + " replicas ready"
+			parts = append(parts, fmt.Sprintf("%d of %d replicas ready", v.Ready, v.Wanted))
 			if v.Reason != "" {
-				line += ": " + oneLine(v.Reason)
+				parts = append(parts, oneLine(v.Reason))
 			}
 		}
 	}
-	return line
+	return strings.Join(parts, "; ")
 }
 
 func readyAll(d wire.DeploymentView, version int) bool {

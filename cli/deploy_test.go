@@ -75,7 +75,7 @@ func TestAStartIsFollowedUntilItIsLive(t *testing.T) {
 		code int
 		say  string
 	}{
-		"live":        {endedOn(2, wire.Live, "all of it"), 0, "shifting: 50 % @1, 50 % @2; 1 of 2 replicas ready: lost its worker (lease)"},
+		"live":        {endedOn(2, wire.Live, "all of it"), 0, "shifting: 50 % @1, 50 % @2; 1 of 2 replicas ready; lost its worker (lease)"},
 		"rolled back": {endedOn(1, wire.RolledBack, "version 2: its p99 is above"), 8, "version 2 does not answer: version 2: its p99 is above"},
 	} {
 		f, url := newFake(t, map[string][]any{
