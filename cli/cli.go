@@ -77,7 +77,8 @@ func environment(env []string) map[string]string {
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.demoCommand(), p.devCommand(), p.coordinatorCommand(), p.workerCommand(),
-		p.jobCommand(), p.tuneCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.modelCommand(), p.benchCommand(),
+		p.jobCommand(), p.tuneCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.modelCommand(),
+		p.deployCommand(), p.benchCommand(),
 		p.doctorCommand(), p.versionCommand(),
 	}
 }
