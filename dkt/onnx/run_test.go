@@ -4,10 +4,13 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // runtime computes a file's graph in float64, as the text of the ONNX operators
-// says: of those that are in use, and no more.
+// says: of those that are in use, with the attributes that they have.
 type runtime struct {
 	t      *testing.T
 	values map[string]array
@@ -65,7 +68,22 @@ func (r runtime) node(f fields) {
 			r.values[out[k]] = v
 		}
 	}
-	switch op := f.texts(4)[0]; op {
+	attributes := map[string][]int{}
+	for _, b := range f.parts[5] {
+		a := read(r.t, b)
+		attributes[a.texts(1)[0]] = append(a.numbers[3], a.numbers[8]...)
+	}
+	op := f.texts(4)[0]
+	want := map[string]map[string][]int{
+		"Gather": {"axis": {0}}, "Transpose": {"perm": {1, 0, 2}}, "Cast": {"to": {6}}, "Gemm": {"transB": {1}},
+	}[op]
+	if op == "LSTM" {
+		want = map[string][]int{"hidden_size": {in[2].shape[2]}}
+	}
+	if d := cmp.Diff(want, attributes, cmpopts.EquateEmpty()); d != "" {
+		r.t.Errorf("%s: %s", op, d)
+	}
+	switch op {
 	case "Gather":
 		set(gather(in[0], in[1]))
 	case "Transpose":

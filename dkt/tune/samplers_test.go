@@ -1,6 +1,10 @@
 package tune_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -142,6 +146,34 @@ func TestImportanceFindsWhatMatters(t *testing.T) {
 	for name, v := range s.Importance(results) {
 		if v != 0 {
 			t.Errorf("equal values: importance of %s is %g", name, v)
+		}
+	}
+}
+
+// Studies are the same on every machine, and of every version: a study that was
+// begun by one binary goes on with the next. Values are whole numbers of text,
+// since math differs between machines.
+func TestStudiesAreAsTheyWere(t *testing.T) {
+	t.Parallel()
+	for sampler, want := range map[string]string{
+		tune.TPE: "db1cb3fb817c2827", tune.Random: "6c8dc5f384957ca4", tune.Grid: "0d88e34286298a77",
+	} {
+		s := tune.Study{Sampler: sampler, Startup: 6, Lag: 2, Seed: 3, Trials: 40, Rungs: []int{1, 3}, Reduction: 3, Epochs: 9, Space: mixedSpace()}
+		if sampler == tune.Grid {
+			s.Space = s.Space[:2]
+		}
+		start, results := finish(t, s, func(a tune.Action) tune.Result {
+			r := outcome(a)
+			r.Value = math.Floor(r.Value * 1e6)
+			return r
+		})
+		text, err := json.Marshal(start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(append(text, fmt.Sprint(results)...))
+		if got := hex.EncodeToString(sum[:8]); got != want {
+			t.Errorf("%s: %s, want %s", sampler, got, want)
 		}
 	}
 }
