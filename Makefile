@@ -46,7 +46,7 @@ fuzz: ## each fuzz target for FUZZTIME
 chaos: build ## three real processes, kill -9, one hash
 	$(GO) test -count=1 -v -timeout 30m ./bench/chaos
 
-interop: ## tests against real PostgreSQL, Kafka and S3 servers, which it installs (Debian, root): make interop EVENTS=2000000
+interop: ## tests against real PostgreSQL, Kafka and S3 servers, Optuna and onnxruntime, which it installs (Debian, root): make interop EVENTS=2000000
 	@COHORT_INTEROP_EVENTS=$(EVENTS) .ci/interop/run
 
 deep: ## exhaustive 2^32 comparison of the elementary functions' paths

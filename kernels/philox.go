@@ -6,6 +6,7 @@ const (
 	PurposeInit    uint32 = 1  // counter (tensor, element, 0, 0)
 	PurposeOrder   uint32 = 2  // counter (epoch, hash low, hash high, window)
 	PurposeSplit   uint32 = 3  // counter (hash low, hash high, 0, 0)
+	PurposeTune    uint32 = 4  // counter (trial, block, hash low, hash high)
 	PurposeDropout uint32 = 16 // + layer; counter (epoch, sequence, step, unit/4)
 )
 

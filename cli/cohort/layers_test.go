@@ -14,7 +14,7 @@ import (
 var layers = []string{
 	"coordinator/cron",
 	"kernels dataplane coordinator/wire coordinator/simnet",
-	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
+	"kernels/cpu dkt/metric dkt/tune dkt/onnx dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
 	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
 	"coordinator/httpapi worker/train worker/stage",
@@ -47,6 +47,7 @@ var owners = map[string]string{
 	"github.com/robfig/cron":          "coordinator/cron",
 	"net/http":                        "coordinator worker cli",
 	"github.com/twmb/franz-go":        "dataplane/source",
+	"google.golang.org/protobuf":      "dkt/onnx",
 	"C":                               "kernels/cuda worker/device",
 }
 
