@@ -54,7 +54,7 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 	case wire.StageIdle:
 		<-ctx.Done()
 		return wire.TaskResult{}, context.Cause(ctx)
-	case wire.StageTrain, wire.StageTest:
+	case wire.StageTrain, wire.StageTest, wire.StageTrial, wire.StageEvaluate, wire.StageRegister, wire.StagePromote, wire.StageServe:
 	}
 	return wire.TaskResult{}, inputf("this worker cannot run a stage of kind %q", a.Stage.Kind)
 }
