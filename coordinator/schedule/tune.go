@@ -11,16 +11,13 @@ import (
 	"cohort/dkt/tune"
 )
 
-// studyLevel is the feature level from which fans are closed.
-var studyLevel = wire.CmdCloseFan.Level()
-
 // Trials decides for every open study: which rungs of trials are added to its
 // job, and when it is closed. What a study starts follows from what its trials
 // came to, so whoever leads adds the same; of what is determined no more run at
 // once than the study's lag. last is the caller's memory of studies that were
 // looked at: one whose trials have not changed since is not looked at again.
 func Trials(v *state.View, last map[string]Looked) []Decision {
-	if v.Level() < studyLevel {
+	if v.Level() < wire.CmdCloseFan.Level() {
 		return nil
 	}
 	var decisions []Decision

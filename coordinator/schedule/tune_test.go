@@ -208,6 +208,22 @@ func TestTrialsShareAMachine(t *testing.T) {
 	}
 }
 
+func TestTrialsRunAfreshOnlyWithTheWholeJob(t *testing.T) {
+	for _, fresh := range []bool{false, true} {
+		spec := searchSpec(3, 2)
+		spec.Fresh = fresh
+		c := submitted(t, spec, 2)
+		c.through(2, func(r []*wire.Task) (*wire.Task, bool) { return r[0], false }, func() map[string]schedule.Looked { return map[string]schedule.Looked{} })
+		c.must(wire.CmdRetryJob, wire.RetryJob{Job: "j", From: "tune"})
+		c.look(map[string]schedule.Looked{})
+		for _, s := range c.s.Read().Parts(nil, "j", "tune") {
+			if s.Fresh != fresh {
+				t.Errorf("of a job that is fresh %v, trial %s is %v", fresh, s.Name, s.Fresh)
+			}
+		}
+	}
+}
+
 func TestOlderCoordinatorsAreNotSentCommandsOfStudies(t *testing.T) {
 	c := submitted(t, searchSpec(3, 2), 2)
 	old := newCluster(t)

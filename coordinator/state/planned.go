@@ -60,6 +60,9 @@ func (p *planned) stage(s *wire.Stage) (wire.Action, string) {
 		}
 		return wire.ActionRun, "reads all that the source has"
 	}
+	if s.Fan {
+		return p.fan(s)
+	}
 	if kept := first[wire.Kept](p.v.txn, tableKept, "id", keyOf(s, keyed)); kept != nil {
 		p.outputs[s.Name] = kept.Outputs
 		return wire.ActionReuse, "unchanged since " + kept.Job + "/" + kept.Stage
@@ -95,10 +98,32 @@ func (p *planned) why(s *wire.Stage, inputs map[string]string) string {
 	return strings.Join(changed, ", ") + " changed since " + old.Job
 }
 
+// fan finds an earlier fan of the same settings that came after the same: its
+// parts, which nobody knows before they are added, then come to the same too.
+func (p *planned) fan(s *wire.Stage) (wire.Action, string) {
+	for _, j := range p.v.JobsNamed(nil, p.name, mostPlanned) {
+		old, ok := p.v.Stage(nil, j.ID, s.Name)
+		if !ok || old.Status != wire.Done || old.Version != s.Version || len(differences("", old.Settings, s.Settings)) > 0 {
+			continue
+		}
+		if slices.ContainsFunc(s.After, func(a string) bool {
+			before, ok := p.v.Stage(nil, j.ID, a)
+			return !ok || !maps.Equal(before.Outputs, p.outputs[a])
+		}) {
+			continue
+		}
+		p.outputs[s.Name] = old.Outputs
+		return wire.ActionReuse, "unchanged since " + j.ID + "/" + s.Name
+	}
+	return wire.ActionRun, p.why(s, nil)
+}
+
+// mostPlanned is how many jobs of a name are looked at for what a stage was.
+const mostPlanned = 20
+
 // last finds the newest stage of a name, among jobs of the planned name.
 func (p *planned) last(stage string) *wire.Stage {
-	const most = 20 // jobs looked at
-	for _, j := range p.v.JobsNamed(nil, p.name, most) {
+	for _, j := range p.v.JobsNamed(nil, p.name, mostPlanned) {
 		if s, ok := p.v.Stage(nil, j.ID, stage); ok {
 			return s
 		}

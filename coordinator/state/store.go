@@ -81,9 +81,7 @@ func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
 
 // apply is the flat switch over all commands.
 func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
-	if env.Version > bodyVersion {
-		panic(fmt.Sprintf("state: command %d has version %d, this binary knows %d: upgrade it", env.Number, env.Version, bodyVersion))
-	}
+	checkVersion(env)
 	switch env.Number {
 	case wire.CmdRegisterNode:
 		return do(env, t.registerNode)
@@ -133,6 +131,12 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.closeFan)
 	default:
 		return t.applyLife(env)
+	}
+}
+
+func checkVersion(env wire.Envelope) {
+	if env.Version > bodyVersion {
+		panic(fmt.Sprintf("state: command %d has version %d, this binary knows %d: upgrade it", env.Number, env.Version, bodyVersion))
 	}
 }
 

@@ -76,7 +76,7 @@ func judge(study tune.Study, trials map[string]wire.Trial) (came wire.Tuned, err
 	}
 	number, value, ok := study.Best(results)
 	if !ok {
-		return came, inputf("tune: all of the study's %d trials failed; \"job status --stages all\" says why, \"job retry --from tune\" runs them again", len(failed))
+		return came, inputf("tune: all of the study's %d trials failed; \"tune trials\" says why, \"job retry --from tune\" runs them again", len(failed))
 	}
 	came.Number, came.Value, came.Failed, came.Importance = number, value, len(failed), study.Importance(results)
 	came.Best = there[[2]int{number, 0}].Params
