@@ -14,7 +14,6 @@ import (
 	"cohort/dkt/input"
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
-	"cohort/kernels/cpu"
 	"cohort/worker/collective"
 )
 
@@ -25,7 +24,7 @@ type Job struct {
 	task   string
 	config dkt.Config
 	data   *corpus
-	engine *cpu.Engine
+	engine backend
 	rate   float64 // training answers a second of the last run
 	saved  string  // hash of the last checkpoint of this member
 }
@@ -45,7 +44,7 @@ func Open(ctx context.Context, env Env, a wire.Assignment) (*Job, error) {
 		return nil, err
 	}
 	config.Shape = input.Vocabulary(len(data.skills), data.inputs).Shape(config.Shape)
-	e, err := engine(env, a, config.Shape, s.Train.Kernels)
+	e, err := engine(env, a, config.Shape, s.Model, s.Train.Kernels)
 	if err != nil {
 		return nil, err
 	}
