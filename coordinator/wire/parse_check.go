@@ -196,7 +196,15 @@ func (d *decoder) checkShares(s *SplitSpec) {
 }
 
 func (d *decoder) checkModel(s *ModelSpec) {
-	d.oneOf("model.cell", s.Cell, "lstm")
+	if s.Engine != "" {
+		d.oneOf("model.engine", s.Engine, "kernels", "graph")
+	}
+	switch d.oneOf("model.cell", s.Cell, "lstm", "gru", "rnn"); {
+	case s.Engine == "graph" && len(s.Inputs) > 0:
+		d.at("model.inputs", "need the kernels: with engine graph a model takes skill and correctness alone")
+	case s.Engine != "graph" && (s.Cell == "gru" || s.Cell == "rnn"):
+		d.at("model.cell", "%s has no kernels: write engine: graph, which is slower and another hash class", s.Cell)
+	}
 	if s.Embed != Direct {
 		d.between("model.embed", float64(s.Embed), 1, 4096)
 	}

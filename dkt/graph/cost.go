@@ -44,6 +44,14 @@ func (b *build) add(x, y *gorgonia.Node) *gorgonia.Node {
 	return b.do("add", n, err)
 }
 
+func (b *build) sub(x, y *gorgonia.Node) *gorgonia.Node {
+	if b.err != nil {
+		return nil
+	}
+	n, err := gorgonia.Sub(x, y)
+	return b.do("sub", n, err)
+}
+
 func (b *build) apply(f func(*gorgonia.Node) (*gorgonia.Node, error), x *gorgonia.Node) *gorgonia.Node {
 	if b.err != nil {
 		return nil
@@ -52,21 +60,24 @@ func (b *build) apply(f func(*gorgonia.Node) (*gorgonia.Node, error), x *gorgoni
 	return b.do("apply", n, err)
 }
 
-// cost builds the summed loss of a sequence, a scalar node.
-func (m *model) cost(s kernels.Sequence, mask Mask) (*gorgonia.Node, error) {
-	if len(s.In) == 0 {
+// cost builds the summed loss of a sequence of up to so many steps, a scalar node.
+func (m *model) cost(steps int) (*gorgonia.Node, error) {
+	if steps == 0 {
 		return nil, errors.New("no steps")
 	}
 	b := &build{}
-	state := m.start()
+	states := m.start()
 	var total *gorgonia.Node
-	for t := range s.In {
-		x := b.mul(m.pickSum(fmt.Sprintf("x%d", t), m.p.Shape.EmbedRows(), s.In[t], m.p.Shape.EmbedParts), m.embed.node)
-		for l := range m.layers {
-			state[l] = m.step(b, l, x, state[l])
-			x = b.had(state[l].h, m.mask(s, mask, l, t))
+	for t := range steps {
+		x := m.pickSum(fmt.Sprintf("x%d", t), m.shape.EmbedRows(), t, m.shape.EmbedParts, func(s kernels.Sequence) []int32 { return s.In })
+		if m.embed.node != nil {
+			x = b.mul(x, m.embed.node)
 		}
-		loss := m.loss(b, s, t, x)
+		for l := range m.layers {
+			states[l] = m.step(b, l, x, states[l])
+			x = b.had(states[l].h, m.mask(l, t))
+		}
+		loss := m.loss(b, t, x)
 		if total == nil {
 			total = loss
 		} else {
@@ -79,64 +90,63 @@ func (m *model) cost(s kernels.Sequence, mask Mask) (*gorgonia.Node, error) {
 	return gorgonia.Sum(total)
 }
 
-// cell is a layer's state.
-type cell struct{ h, c *gorgonia.Node }
+// state is a layer's; c is nil but in an LSTM.
+type state struct{ h, c *gorgonia.Node }
 
 // start is the zero state of each layer.
-func (m *model) start() []cell {
-	state := make([]cell, len(m.layers))
+func (m *model) start() []state {
+	all := make([]state, len(m.layers))
 	zero := func(name string, l int) *gorgonia.Node {
-		return m.matrix(fmt.Sprintf("%s%d", name, l), 1, m.p.Shape.Hidden, make([]float64, m.p.Shape.Hidden))
+		return m.matrix(fmt.Sprintf("%s%d", name, l), 1, m.shape.Hidden, nil)
 	}
-	for l := range state {
-		state[l] = cell{h: zero("h", l), c: zero("c", l)}
+	for l := range all {
+		all[l] = state{h: zero("h", l), c: zero("c", l)}
 	}
-	return state
+	return all
 }
 
-func (m *model) step(b *build, l int, x *gorgonia.Node, before cell) cell {
-	w := &m.layers[l]
-	var gate [kernels.Gates]*gorgonia.Node
-	for k := range gate {
-		z := b.add(b.mul(x, w.input[k].node), w.bias[k].node)
-		z = b.add(z, b.mul(before.h, w.recurrent[k].node))
-		squash := gorgonia.Sigmoid
-		if k == 2 {
-			squash = gorgonia.Tanh
-		}
-		gate[k] = b.apply(squash, z)
-	}
-	c := b.add(b.had(gate[0], gate[2]), b.had(gate[1], before.c))
-	return cell{h: b.had(gate[3], b.apply(gorgonia.Tanh, c)), c: c}
-}
-
-// loss is log(1 + exp(z)) − z·y of the asked skill's logit, shape [1][1].
-func (m *model) loss(b *build, s kernels.Sequence, t int, hd *gorgonia.Node) *gorgonia.Node {
-	asked := m.pickSum(fmt.Sprintf("q%d", t), m.p.Shape.HeadRows(), s.Ask[t], m.p.Shape.HeadParts)
+// loss is log(1 + exp(z)) − z·y of the asked skill's logit, shape [1][1]; 0 for a
+// step that a sequence does not have.
+func (m *model) loss(b *build, t int, hd *gorgonia.Node) *gorgonia.Node {
+	asked := m.pickSum(fmt.Sprintf("q%d", t), m.shape.HeadRows(), t, m.shape.HeadParts, func(s kernels.Sequence) []int32 { return s.Ask })
 	row := b.mul(asked, m.head.node)
 	z := b.add(b.mul(hd, b.apply(transpose, row)), b.mul(asked, m.offset.node))
-	sign := m.matrix(fmt.Sprintf("y%d", t), 1, 1, []float64{-float64(s.Right[t])})
-	return b.add(b.apply(gorgonia.Softplus, z), b.had(z, sign))
+	sign := m.matrix(fmt.Sprintf("y%d", t), 1, 1, func(to []float64, _ *kernels.Params, s kernels.Sequence, _ Mask) {
+		if to[0] = 0; t < len(s.Right) {
+			to[0] = -float64(s.Right[t])
+		}
+	})
+	there := m.matrix(fmt.Sprintf("w%d", t), 1, 1, func(to []float64, _ *kernels.Params, s kernels.Sequence, _ Mask) {
+		if to[0] = 0; t < len(s.In) {
+			to[0] = 1
+		}
+	})
+	return b.add(b.had(there, b.apply(gorgonia.Softplus, z)), b.had(z, sign))
 }
 
 func transpose(n *gorgonia.Node) (*gorgonia.Node, error) { return gorgonia.Transpose(n) }
 
-// pickSum is a row of n with ones at the parts of an id: its product with a matrix
-// is the sum of their rows.
-func (m *model) pickSum(name string, n int, id int32, parts func(int32) (own, more int32)) *gorgonia.Node {
-	data := make([]float64, n)
-	own, more := parts(id)
-	data[own] = 1
-	if more >= 0 {
-		data[more] = 1
-	}
-	return m.matrix(name, 1, n, data)
+// pickSum is a row of n with ones at the parts of step t's id: its product with a
+// matrix is the sum of their rows.
+func (m *model) pickSum(name string, n, t int, parts func(int32) (own, more int32), ids func(kernels.Sequence) []int32) *gorgonia.Node {
+	return m.matrix(name, 1, n, func(to []float64, _ *kernels.Params, s kernels.Sequence, _ Mask) {
+		clear(to)
+		of := ids(s)
+		if t >= len(of) {
+			return
+		}
+		own, more := parts(of[t])
+		to[own] = 1
+		if more >= 0 {
+			to[more] = 1
+		}
+	})
 }
 
-func (m *model) mask(s kernels.Sequence, mask Mask, l, t int) *gorgonia.Node {
-	data := make([]float64, m.p.Shape.Hidden)
-	for u := range data {
-		data[u] = mask(s, l, t, u)
-	}
-	return m.matrix(fmt.Sprintf("keep%d.%d", l, t), 1, len(data), data)
+func (m *model) mask(l, t int) *gorgonia.Node {
+	return m.matrix(fmt.Sprintf("keep%d.%d", l, t), 1, m.shape.Hidden, func(to []float64, _ *kernels.Params, s kernels.Sequence, mask Mask) {
+		for u := range to {
+			to[u] = mask(s, l, t, u)
+		}
+	})
 }

@@ -32,7 +32,7 @@ func TestFusedGradientsAreTheDerivative(t *testing.T) {
 
 		fused := make([]float32, s.ParamCount())
 		answers := fusedGradients(t, p, seqs, drop, fused)
-		_, exact, err := Gradients(p, seqs, func(q kernels.Sequence, l, step, u int) float64 {
+		_, exact, err := Gradients(p, LSTM, seqs, func(q kernels.Sequence, l, step, u int) float64 {
 			if drop.Rate > 0 && !drop.Keeps(q.ID, l, step, u) {
 				return 0
 			}

@@ -21,7 +21,7 @@ func TestTheGradientIsTheSlopeOfTheLoss(t *testing.T) {
 			{In: []int32{5}, Ask: []int32{0}, Right: []uint8{0}},
 		}
 		mask := func(_ kernels.Sequence, l, t, u int) float64 { return float64((l+t+u)%3) / 1.5 }
-		_, grad, err := Gradients(p, seqs, mask)
+		_, grad, err := Gradients(p, LSTM, seqs, mask)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,12 +29,12 @@ func TestTheGradientIsTheSlopeOfTheLoss(t *testing.T) {
 			const h = 1.0 / 256
 			at := p.Data[k]
 			p.Data[k] = at + h
-			high, _, err := Gradients(p, seqs, mask)
+			high, _, err := Gradients(p, LSTM, seqs, mask)
 			if err != nil {
 				t.Fatal(err)
 			}
 			p.Data[k] = at - h
-			low, _, err := Gradients(p, seqs, mask)
+			low, _, err := Gradients(p, LSTM, seqs, mask)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,11 +48,11 @@ func TestTheGradientIsTheSlopeOfTheLoss(t *testing.T) {
 }
 
 func TestABadShapeOrSequenceIsAnError(t *testing.T) {
-	if _, _, err := Gradients(&kernels.Params{}, []kernels.Sequence{{}}, Keep); err == nil {
+	if _, _, err := Gradients(&kernels.Params{}, LSTM, []kernels.Sequence{{}}, Keep); err == nil {
 		t.Error("an empty shape was taken")
 	}
 	p := kernels.NewParams(kernels.Shape{Skills: 1, Embed: 1, Hidden: 1, Layers: 1})
-	if _, _, err := Gradients(p, []kernels.Sequence{{}}, Keep); err == nil {
+	if _, _, err := Gradients(p, LSTM, []kernels.Sequence{{}}, Keep); err == nil {
 		t.Error("a sequence without steps was taken")
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"cohort/coordinator/wire"
 	"cohort/dkt"
+	"cohort/dkt/graph"
 	"cohort/kernels"
 	"cohort/kernels/cpu"
 )
@@ -16,8 +17,8 @@ const maxContributions = 1 << 17
 // configOf is the training that a job's settings describe.
 func configOf(s wire.TrainSettings, skills int) (dkt.Config, error) {
 	t, m := s.Train, s.Model
-	if m.Cell != "" && m.Cell != "lstm" {
-		return dkt.Config{}, inputf("model.cell %q: this worker knows lstm", m.Cell)
+	if m.Cell != "" && m.Cell != "lstm" && m.Engine != engineGraph {
+		return dkt.Config{}, inputf("model.cell %q: the kernels know lstm; model.engine: graph knows it", m.Cell)
 	}
 	if t.Precision != "" && t.Precision != "fp32" {
 		return dkt.Config{}, inputf("train.precision %q: this worker knows fp32", t.Precision)
@@ -48,13 +49,35 @@ func configOf(s wire.TrainSettings, skills int) (dkt.Config, error) {
 	return c, nil
 }
 
+// backend is a task's arithmetic.
+type backend interface {
+	dkt.Backend
+	Path() cpu.Path
+	Close() error
+}
+
+// engineGraph is model.engine of cells without fused kernels: another hash class.
+const engineGraph = "graph"
+
 // engine makes the arithmetic for a task: as many threads as cores granted.
-func engine(env Env, a wire.Assignment, shape kernels.Shape, wanted string) (*cpu.Engine, error) {
+func engine(env Env, a wire.Assignment, shape kernels.Shape, m wire.ModelSpec, wanted string) (backend, error) {
+	threads := max(a.Task.Granted.Cores, 1)
+	if m.Engine == engineGraph {
+		cell, err := graph.ParseCell(m.Cell)
+		if err != nil {
+			return nil, inputf("model.%v", err)
+		}
+		e, err := graph.New(shape, cell, threads)
+		if err != nil {
+			return nil, inputf("model.engine: %v", err)
+		}
+		return e, nil
+	}
 	path := cpu.Path(wanted)
 	if wanted == "" || wanted == "auto" {
 		path = cpu.Path(env.Kernels)
 	}
-	e, err := cpu.New(shape, cpu.Options{Threads: max(a.Task.Granted.Cores, 1), Path: path})
+	e, err := cpu.New(shape, cpu.Options{Threads: threads, Path: path})
 	if err != nil {
 		return nil, fmt.Errorf("kernels: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"cohort/dkt/input"
 	"cohort/dkt/metric"
 	"cohort/dkt/sequence"
-	"cohort/kernels/cpu"
 	"cohort/worker/collective"
 )
 
@@ -26,7 +25,7 @@ type Job struct {
 	config dkt.Config
 	cell   string // empty: lstm
 	data   *corpus
-	engine *cpu.Engine
+	engine backend
 	rate   float64 // training answers a second of the last run
 	saved  string  // hash of the last checkpoint of this member
 }
@@ -54,7 +53,7 @@ func open(ctx context.Context, env Env, a wire.Assignment, s wire.TrainSettings)
 		return nil, err
 	}
 	config.Shape = input.Vocabulary(len(data.skills), data.inputs).Shape(config.Shape)
-	e, err := engine(env, a, config.Shape, s.Train.Kernels)
+	e, err := engine(env, a, config.Shape, s.Model, s.Train.Kernels)
 	if err != nil {
 		return nil, err
 	}

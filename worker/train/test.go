@@ -40,7 +40,7 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 	if err != nil {
 		return r, err
 	}
-	e, err := engine(env, a, p.Shape, s.Train.Kernels)
+	e, err := engine(env, a, p.Shape, s.Model, s.Train.Kernels)
 	if err != nil {
 		return r, err
 	}
