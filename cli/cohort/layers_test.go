@@ -15,7 +15,7 @@ var layers = []string{
 	"coordinator/cron",
 	"kernels dataplane coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
-	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
+	"kernels/kerneltest dkt dkt/baseline dkt/infer dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
 	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
 	"coordinator/httpapi worker/train worker/stage",
 	"coordinator worker",
