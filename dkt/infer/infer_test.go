@@ -60,7 +60,7 @@ func trained(t *rapid.T, codes []int32) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close()
+	defer e.Close() //nolint:errcheck // nothing to lose
 	if err := e.Load(weights()); err != nil {
 		t.Fatal(err)
 	}
@@ -156,8 +156,8 @@ func TestAStateOfAnotherLogIsNotTaken(t *testing.T) {
 	s, _, _ := m.Advance(nil, 0, []int32{1, 2, 3})
 	run(t, m, s.Runs...)
 	st, _, _, err := s.Result()
-	if err != nil || st.Bytes() < 4*2*2*11 {
-		t.Fatalf("%d bytes, %v", st.Bytes(), err)
+	if err != nil || m.StateBytes() < 4*2*2*11 {
+		t.Fatalf("%d bytes, %v", m.StateBytes(), err)
 	}
 	again, _, ok := m.Advance(st, 0, []int32{1, 2, 4, 5})
 	if !ok || len(again.Runs[0].In) != 4 {

@@ -16,8 +16,8 @@ type State struct {
 	cell     []float32 // of the model; nil: nothing that it knows in this window
 }
 
-// Bytes is about the memory that a state takes.
-func (s *State) Bytes() int { return 64 + 12*len(s.codes) + 4*len(s.cell) }
+// StateBytes is about the memory that a state takes at most.
+func (m *Model) StateBytes() int { return 256 + 12*m.window + 4*m.p.StateLen() }
 
 // begins is where its window begins.
 func (s *State) begins() uint64 { return s.Position - uint64(len(s.codes)) }
@@ -40,6 +40,15 @@ type Step struct {
 	window window    // that the step ends in
 	before []float64 // of all answers
 	asked  []asked
+	kept   bool // it goes on from a state
+}
+
+// From says what the step begins with: the student's "state", or the "window".
+func (s *Step) From() string {
+	if s.kept {
+		return "state"
+	}
+	return "window"
 }
 
 // window is a State in the making.
@@ -73,7 +82,7 @@ func (m *Model) Advance(st *State, from uint64, codes []int32) (s *Step, need ui
 	switch {
 	case st.continues(from, codes):
 		had := st.before[from-st.begins():]
-		at = copy(s.before, had)
+		at, s.kept = copy(s.before, had), true
 		s.window = window{codes: slices.Clone(st.codes), first: at - len(st.codes), had: st.before, cell: st.cell}
 	case start != from:
 		return nil, start, false
