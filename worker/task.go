@@ -108,6 +108,8 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 			return train.Test(ctx, env, t.a)
 		}
 		return train.Train(ctx, env, t.a)
+	case wire.StageServe:
+		return n.replica(ctx, t, log, report)
 	default:
 	}
 	env := stage.Env{

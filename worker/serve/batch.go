@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +16,10 @@ var (
 	errBusy   = errors.New("too many sequences wait already: try again")
 	errClosed = errors.New("the replica closes")
 )
+
+// Lanes is how many lanes so many cores are worth. One processor is left to
+// requests: a lane computes without a pause, and would keep them waiting.
+func Lanes(cores int) int { return max(1, min(cores, runtime.GOMAXPROCS(0)-1)) }
 
 // batcher gives waiting runs to lanes. A lane takes one in at any step of those
 // that it runs, so a run waits only where all slots are taken.

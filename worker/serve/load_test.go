@@ -3,9 +3,12 @@ package serve_test
 import (
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"cohort/worker/serve"
 )
 
 // heavy is a request that takes a while.
@@ -104,5 +107,12 @@ func TestMetricsTellWhatWasAsked(t *testing.T) {
 		if !strings.Contains(a.body, "\n"+line+"\n") {
 			t.Errorf("no %s in\n%s", line, a.body)
 		}
+	}
+}
+
+func TestAProcessorIsLeftToRequests(t *testing.T) {
+	have := runtime.GOMAXPROCS(0)
+	if got := [3]int{serve.Lanes(1), serve.Lanes(have), serve.Lanes(1000)}; got != [3]int{1, max(1, have-1), max(1, have-1)} {
+		t.Errorf("%d of %d", got, have)
 	}
 }
