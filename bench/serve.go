@@ -199,8 +199,10 @@ func (l *latencies) metrics(took time.Duration) ([]Metric, error) {
 		sum += v
 	}
 	return []Metric{
-		{"ns/op", sum / float64(len(l.ns))}, {"requests/s", float64(len(l.ns)) / took.Seconds()},
-		{"p50_us", quantile(l.ns, 0.50) / 1000}, {"p99_us", quantile(l.ns, 0.99) / 1000},
+		{"ns/op", sum / float64(len(l.ns))},
+		{"requests/s", float64(len(l.ns)) / took.Seconds()},
+		{"p50_us", quantile(l.ns, 0.50) / 1000},
+		{"p99_us", quantile(l.ns, 0.99) / 1000},
 	}, nil
 }
 
