@@ -16,7 +16,7 @@ import (
 func (p *program) benchCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "how fast this machine trains, beside its own limits", HideHelp: true,
-		Subcommands: []*cli.Command{p.benchKernelsCommand(), p.benchTrainCommand(), p.benchDataCommand(), p.benchSchedulerCommand(), p.benchPeersCommand()},
+		Subcommands: []*cli.Command{p.benchKernelsCommand(), p.benchTrainCommand(), p.benchDataCommand(), p.benchSchedulerCommand(), p.benchServeCommand(), p.benchPeersCommand()},
 	}
 }
 

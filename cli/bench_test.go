@@ -19,6 +19,7 @@ func TestBenchPrintsLinesOrOneObject(t *testing.T) {
 		{"bench", "train", "--hidden", "4", "--sequences", "10", "--events", events},
 		{"bench", "train", "--hidden", "4,8", "--sequences", "10", "--direct", "--lazy", "--skills", "9"},
 		{"bench", "data", "--students", "30", "--answers", "9"},
+		{"bench", "serve", "--hidden", "8", "--skills", "5", "--length", "9", "--clients", "2", "--rate", "200", "--time", "50ms"},
 	} {
 		args = append(args, "--count", "1", "--threads", "2")
 		lines := cohort(t, "", nil, args...)
@@ -43,6 +44,9 @@ func TestBenchNamesWhatIsWrong(t *testing.T) {
 		"--count and --threads":     {"bench", "data", "--count", "0"},
 		"nowhere.csv: no such file": {"bench", "train", "--hidden", "8", "--events", "nowhere.csv"},
 		"students is 0":             {"bench", "data", "--students", "0"},
+		"--skills is 0, want 1":     {"bench", "serve", "--skills", "0"},
+		"--rate is -1, want above":  {"bench", "serve", "--rate", "-1"},
+		"--time is 1ms, want at":    {"bench", "serve", "--time", "1ms"},
 		"--hidden are at least 1":   {"bench", "peers", "--hidden", "0"},
 		"nofile.csv: no such file":  {"bench", "peers", "--events", "nofile.csv"},
 	} {

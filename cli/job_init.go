@@ -81,6 +81,7 @@ id: w1
 data_dir: ./w1
 coordinators: [127.0.0.1:7070]
 listen: 127.0.0.1:0      # for other members of a training round
+# serve: 127.0.0.1:0     # for replicas of models; with port 0 each has its own
 # cores: 1               # default: what the machine has
 # memory_mb: 2048
 # kernels: auto          # auto | avx512 | avx2 | portable

@@ -13,6 +13,7 @@ type workerFile struct {
 	Coordinators []string `yaml:"coordinators"`
 	Listen       string   `yaml:"listen"`
 	Advertise    string   `yaml:"advertise"`
+	Serve        string   `yaml:"serve"` // for replicas of models
 	Insecure     bool     `yaml:"insecure"`
 	Cores        int      `yaml:"cores"`
 	MemoryMB     int64    `yaml:"memory_mb"`
@@ -44,7 +45,7 @@ func (p *program) worker(c *cli.Context) error {
 		return err
 	}
 	node, err := local.StartWorker(c.Context, local.Worker{
-		ID: f.ID, DataDir: f.DataDir, Coordinators: f.Coordinators, Listen: f.Listen, Advertise: f.Advertise,
+		ID: f.ID, DataDir: f.DataDir, Coordinators: f.Coordinators, Listen: f.Listen, Advertise: f.Advertise, Serve: f.Serve,
 		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec,
 		Version: versionText(), Logger: log,
 	})

@@ -50,6 +50,7 @@ type cluster struct {
 	renewed     map[wire.TokenOf]time.Time
 	results     []wire.TaskResult
 	checkpoints []wire.PutCheckpoint
+	readies     []wire.TaskReady
 	lines       []string
 	last        wire.Progress
 	drained     int
@@ -256,6 +257,20 @@ func (c *cluster) Progress(ctx context.Context, p wire.Progress) error {
 	c.lines = append(c.lines, p.Lines...)
 	c.last = p
 	return nil
+}
+
+func (c *cluster) Ready(ctx context.Context, q wire.TaskReady) (wire.Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(ctx); err != nil {
+		return wire.Outcome{}, err
+	}
+	c.effect("readiness", wire.TokenOf{Task: q.Task, Token: q.Token})
+	if c.assignments[q.Task].Task.Token != q.Token {
+		return wire.Outcome{Code: wire.CodeConflict, Error: "old token"}, nil
+	}
+	c.readies = append(c.readies, q)
+	return wire.Outcome{Index: c.index}, nil
 }
 
 func (c *cluster) Drain(ctx context.Context, _ string) error {

@@ -105,6 +105,8 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 			Checkpoint: func(ctx context.Context, c wire.Checkpoint) error { return n.checkpoint(ctx, t, c) },
 		}
 		return trainer(t.a.Stage.Kind)(ctx, env, t.a)
+	case wire.StageServe:
+		return n.replica(ctx, t, log, report)
 	default:
 	}
 	env := stage.Env{

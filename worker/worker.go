@@ -36,6 +36,8 @@ type Coordinator interface {
 	StartDeployment(ctx context.Context, model string, r wire.DeployRequest) (wire.Outcome, error)
 	Progress(ctx context.Context, p wire.Progress) error
 	Drain(ctx context.Context, node string) error
+	// Ready says that a service's task serves at an address.
+	Ready(ctx context.Context, r wire.TaskReady) (wire.Outcome, error)
 }
 
 // Config describes a worker. The node closes the listener, and nothing else
@@ -48,6 +50,7 @@ type Config struct {
 	Listener  net.Listener // for members of rounds
 	Addr      string       // that others reach the listener at; empty: the listener's own
 	Dial      collective.Dial
+	Serve     Listen         // for each replica of a model; nil: the worker serves none
 	Stream    *stream.Conn   // nil: dialled at the address that the coordinator gives
 	Resources wire.Resources // zero: the machine's
 	Kernels   string         // auto | avx512 | avx2 | portable; empty is auto
@@ -56,6 +59,9 @@ type Config struct {
 	Timings   collective.Timings
 	Logger    *slog.Logger
 }
+
+// Listen opens a listener, which others reach at addr.
+type Listen func(ctx context.Context) (l net.Listener, addr string, err error)
 
 // The errors of a node: why a task's context ended.
 var (

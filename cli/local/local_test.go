@@ -114,6 +114,23 @@ func TestWrongConfigurationsLeaveNothing(t *testing.T) {
 	}
 }
 
+func TestAWorkersReplicasHideAsItsListenerDoes(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "w")
+	for want, serve := range map[string]string{
+		"serve 0.0.0.0:0 can be reached by others": "0.0.0.0:0",
+		`serve "here": want HOST:PORT`:             "here",
+	} {
+		c := local.Worker{ID: "w1", DataDir: dir, Listen: "127.0.0.1:0", Serve: serve, Logger: quiet()}
+		if _, err := local.StartWorker(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a folder was made")
+	}
+}
+
 func TestAnEndedContextStopsTheStart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -28,6 +28,7 @@ type Worker struct {
 	Coordinators []string // HOST:PORT or URL
 	Listen       string   // HOST:PORT for members of rounds
 	Advertise    string   // HOST:PORT that the others use; empty: Listen's
+	Serve        string   // HOST:PORT for replicas of models, with port 0 one of its own for each; empty: 127.0.0.1:0
 	Insecure     bool     // Listen may be an address that others can reach
 	Cores        int      // 0: the machine's
 	MemoryMB     int64    // 0: the machine's
@@ -48,7 +49,10 @@ type WorkerNode struct {
 // StartWorker locks the data folder, opens the listener and starts the node,
 // which registers in the background.
 func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
-	if err := checkAddress("listen", c.Listen, c.Insecure); err != nil {
+	if c.Serve == "" {
+		c.Serve = "127.0.0.1:0"
+	}
+	if err := errors.Join(checkAddress("listen", c.Listen, c.Insecure), checkAddress("serve", c.Serve, c.Insecure)); err != nil {
 		return nil, err
 	}
 	lock, err := Lock(c.DataDir)
@@ -64,7 +68,7 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 	// The node ends by Close or Stop, not when ctx does.
 	node, err := worker.Start(context.WithoutCancel(ctx), worker.Config{
 		ID: c.ID, DataDir: c.DataDir, API: api, Blobs: api.Blobs(lake.ErrNotFound),
-		Listener: l, Addr: c.Advertise, Stream: c.stream, Kernels: c.Kernels, Exec: c.Exec, Version: c.Version, Logger: c.Logger,
+		Listener: l, Addr: c.Advertise, Serve: c.replicas, Stream: c.stream, Kernels: c.Kernels, Exec: c.Exec, Version: c.Version, Logger: c.Logger,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		},
@@ -75,6 +79,22 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 		return nil, errors.Join(err, l.Close(), lock.Close())
 	}
 	return &WorkerNode{node: node, api: api, lock: lock}, nil
+}
+
+// replicas opens the listener of a replica. Others reach it at the host that the
+// worker advertises, unless it is for this machine alone.
+func (c *Worker) replicas(ctx context.Context) (net.Listener, string, error) {
+	l, err := Listen(ctx, "serve", c.Serve, c.Insecure)
+	if err != nil {
+		return nil, "", err
+	}
+	addr := l.Addr().String()
+	at, tcp := l.Addr().(*net.TCPAddr)
+	if host, _, err := net.SplitHostPort(c.Advertise); err == nil && tcp && !at.IP.IsLoopback() {
+		_, port, _ := net.SplitHostPort(addr) // of a listener: has one
+		addr = net.JoinHostPort(host, port)
+	}
+	return l, addr, nil
 }
 
 // Addr is where members of rounds reach the worker.

@@ -157,10 +157,7 @@ func cellOf(m wire.ModelSpec) string {
 
 // logits are those of a model of a network.
 func (c *comparison) logits(m wire.ModelSpec, p *kernels.Params, set *sequence.Set) ([]float32, error) {
-	if cell := cellOf(m); cell != "" {
-		return nil, inputf("model.cell %q: this worker knows lstm", cell)
-	}
-	e, err := engine(c.env, c.a, p.Shape, c.s.Train.Kernels)
+	e, err := engine(c.env, c.a, p.Shape, m, c.s.Train.Kernels)
 	if err != nil {
 		return nil, err
 	}

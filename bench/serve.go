@@ -1,0 +1,255 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cohort/cli/local"
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
+	"cohort/dkt/checkpoint"
+	"cohort/dkt/infer"
+	"cohort/kernels"
+	"cohort/kernels/cpu"
+	"cohort/worker/serve"
+)
+
+// Asked says what a replica is asked in a measurement: of one uncached sequence a
+// request.
+type Asked struct {
+	Shape   kernels.Shape
+	Length  int           // answers of a sequence
+	Clients int           // of the closed loop, each asks again as soon as it is answered
+	Rate    float64       // of the open loop, requests a second
+	Time    time.Duration // of a repetition
+	Lanes   int
+}
+
+// Serving is a replica on loopback, and its model beside it.
+type Serving struct {
+	asked   Asked
+	replica *serve.Replica
+	model   *infer.Model
+	client  *http.Client
+	bodies  [][]byte
+	codes   [][]int32
+}
+
+// bodiesMade is how many different requests there are; nothing keeps the answer to one.
+const bodiesMade = 4096
+
+// NewServing starts a replica of an untrained model: what it costs does not depend
+// on the weights.
+func NewServing(ctx context.Context, a Asked) (*Serving, error) {
+	s := &Serving{asked: a, client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 4096}}}
+	p := kernels.InitParams(a.Shape, 1)
+	var err error
+	if s.model, err = infer.New(p, a.Length+1, ""); err != nil {
+		return nil, err
+	}
+	blobs := lake.NewMemory()
+	stage, err := keepModel(ctx, blobs, p, a.Length+1)
+	if err != nil {
+		return nil, err
+	}
+	l, err := local.Listen(ctx, "serve", "127.0.0.1:0", false)
+	if err != nil {
+		return nil, err
+	}
+	s.replica, err = serve.Start(ctx, serve.Config{Listener: l, Blobs: blobs, Stage: stage, Threads: a.Lanes, Version: "bench", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	r := rand.New(rand.NewPCG(1, 9)) //nolint:gosec // no secret
+	for range bodiesMade {
+		codes := make([]int32, a.Length)
+		for k := range codes {
+			codes[k] = r.Int32N(int32(2 * a.Shape.Skills))
+		}
+		text, err := json.Marshal(map[string]any{"inputs": [][]int32{codes}})
+		if err != nil {
+			return nil, err
+		}
+		s.codes, s.bodies = append(s.codes, codes), append(s.bodies, text)
+	}
+	return s, nil
+}
+
+// keepModel stores a model as a deployment's stage names it, signed.
+func keepModel(ctx context.Context, blobs lake.Blobs, p *kernels.Params, window int) (stage wire.Stage, err error) {
+	m := wire.ModelManifest{FormatVersion: 1, Model: "bench", Engine: "kernels", Window: window, WeightsHash: kernels.HashWeights(p)}
+	for k := range p.Shape.Skills {
+		m.Skills = append(m.Skills, strconv.Itoa(k))
+	}
+	f, err := checkpoint.Weights(p, m.Skills, nil)
+	if err != nil {
+		return stage, err
+	}
+	if m.Weights, _, err = blobs.Put(ctx, f); err != nil {
+		return stage, err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return stage, err
+	}
+	hash, _, err := blobs.Put(ctx, bytes.NewReader(text))
+	if err != nil {
+		return stage, err
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return stage, err
+	}
+	stage = wire.Stage{Name: "serve", Kind: wire.StageServe, Run: wire.Service, Inputs: map[string]string{"manifest": hash, "weights": m.Weights}}
+	stage.Settings, err = json.Marshal(wire.ServeSettings{Model: m.Model, Version: 1, Public: public, Signature: ed25519.Sign(private, wire.SignedText(hash))})
+	return stage, err
+}
+
+// Close ends the replica.
+func (s *Serving) Close() error {
+	s.client.CloseIdleConnections()
+	return s.replica.Close()
+}
+
+// Scenarios are the bare model, and requests to the replica. What asks runs in the
+// same process, and takes its part of the machine.
+func (s *Serving) Scenarios() []Scenario {
+	name := func(what string) string { return fmt.Sprintf("Serve/H=%d/%s", s.asked.Shape.Hidden, what) }
+	return []Scenario{
+		{Name: name("model/sequences=1"), Run: func(context.Context) ([]Metric, error) { return s.bare(1) }},
+		{Name: name("model/sequences=12"), Run: func(context.Context) ([]Metric, error) { return s.bare(12) }},
+		{Name: name(fmt.Sprintf("invocations/clients=%d-%d", s.asked.Clients, s.asked.Lanes)), Run: s.closed},
+		{Name: name(fmt.Sprintf("invocations/rate=%g-%d", s.asked.Rate, s.asked.Lanes)), Run: s.open},
+	}
+}
+
+// bare is the model alone on one lane, so many sequences side by side.
+func (s *Serving) bare(n int) ([]Metric, error) {
+	lane, sequences := s.model.NewLane(), 0
+	start := time.Now()
+	for time.Since(start) < s.asked.Time/4 {
+		runs := make([]*cpu.Run, n)
+		for k := range runs {
+			runs[k] = s.model.Whole(s.codes[(sequences+k)%len(s.codes)])
+		}
+		if err := lane.All(runs); err != nil {
+			return nil, err
+		}
+		for _, r := range runs {
+			infer.Probabilities(r.Logits)
+		}
+		sequences += n
+	}
+	took := time.Since(start)
+	return []Metric{{"ns/op", float64(took.Nanoseconds()) / float64(sequences)}, {"sequences/s", float64(sequences) / took.Seconds()}}, nil
+}
+
+// once asks the kth request.
+func (s *Serving) once(ctx context.Context, k int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.replica.Addr()+"/invocations", bytes.NewReader(s.bodies[k%len(s.bodies)]))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the replica answers %s", resp.Status)
+	}
+	return nil
+}
+
+// latencies gathers how long requests took.
+type latencies struct {
+	mu    sync.Mutex
+	ns    []float64
+	fault error
+}
+
+func (l *latencies) note(d time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ns, l.fault = append(l.ns, float64(d.Nanoseconds())), errors.Join(l.fault, err)
+}
+
+func (l *latencies) metrics(took time.Duration) ([]Metric, error) {
+	if l.fault != nil {
+		return nil, l.fault
+	}
+	sum := 0.0
+	for _, v := range l.ns {
+		sum += v
+	}
+	return []Metric{
+		{"ns/op", sum / float64(len(l.ns))},
+		{"requests/s", float64(len(l.ns)) / took.Seconds()},
+		{"p50_us", quantile(l.ns, 0.50) / 1000},
+		{"p99_us", quantile(l.ns, 0.99) / 1000},
+	}, nil
+}
+
+// closed has clients that each ask again as soon as they are answered.
+func (s *Serving) closed(ctx context.Context) ([]Metric, error) {
+	var l latencies
+	var asked atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range s.asked.Clients {
+		wg.Go(func() {
+			for err := error(nil); err == nil && time.Since(start) < s.asked.Time; {
+				began := time.Now()
+				err = s.once(ctx, int(asked.Add(1)))
+				l.note(time.Since(began), err)
+			}
+		})
+	}
+	wg.Wait()
+	return l.metrics(time.Since(start))
+}
+
+// open asks at a steady rate, whether earlier requests are answered or not. Time
+// counts from when a request was due, so that one that could not be sent in time
+// is as late as its user finds it.
+func (s *Serving) open(ctx context.Context) ([]Metric, error) {
+	var l latencies
+	var wg sync.WaitGroup
+	start := time.Now()
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+	for k := range int(s.asked.Rate * s.asked.Time.Seconds()) {
+		due := start.Add(time.Duration(float64(k) / s.asked.Rate * float64(time.Second)))
+		if left := time.Until(due); left > 0 {
+			wake.Reset(left)
+			select {
+			case <-wake.C:
+			case <-ctx.Done():
+				wg.Wait()
+				return nil, ctx.Err()
+			}
+		}
+		wg.Go(func() {
+			err := s.once(ctx, k)
+			l.note(time.Since(due), err)
+		})
+	}
+	wg.Wait()
+	return l.metrics(time.Since(start))
+}
