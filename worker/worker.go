@@ -31,6 +31,7 @@ type Coordinator interface {
 	Result(ctx context.Context, r wire.TaskResult) (wire.Outcome, error)
 	Checkpoint(ctx context.Context, c wire.PutCheckpoint) (wire.Outcome, error)
 	PutPlan(ctx context.Context, q wire.PutPlan) (wire.Outcome, error)
+	SealAttempts(ctx context.Context, after uint64) ([]wire.AttemptSegment, error)
 	Progress(ctx context.Context, p wire.Progress) error
 	Drain(ctx context.Context, node string) error
 }

@@ -56,8 +56,8 @@ func (g *Gateway) ask(ctx context.Context, r *replica, c call) (*answer, error) 
 // search looks for a replica that answers.
 type search struct {
 	g     *Gateway
-	name  string             // model
-	pick  func() []*replica  // those that may answer, best first, as it is now
+	name  string            // model
+	pick  func() []*replica // those that may answer, best first, as it is now
 	ask   func(ctx context.Context, r *replica) (*answer, error)
 	begun time.Time
 	tried map[*replica]bool // in this round

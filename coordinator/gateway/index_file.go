@@ -78,7 +78,9 @@ func placeKey(student string, place uint64) []byte {
 	return append(append([]byte(student), 0), number(place)...)
 }
 
-func throughOf(tx *bolt.Tx) uint64 { return read(tx.Bucket([]byte(bucketMeta)).Get([]byte(keyThrough))) }
+func throughOf(tx *bolt.Tx) uint64 {
+	return read(tx.Bucket([]byte(bucketMeta)).Get([]byte(keyThrough)))
+}
 
 func (f *file) through() (n uint64, err error) {
 	err = f.db.View(func(tx *bolt.Tx) error {

@@ -13,7 +13,7 @@ const (
 	slots      = 10              // seconds of requests
 	lastAnswer = 1000            // answers
 	answerAge  = 5 * time.Minute // of the oldest
-	latencies   = 208             // of latency
+	latencies  = 208             // of latency
 )
 
 // version names a version of a model.

@@ -131,7 +131,6 @@ func fieldFault(at string, err error) error {
 	return invalid("%s: no JSON object", cmp.Or(strings.TrimSuffix(at, "."), "the body"))
 }
 
-
 // name checks a text that names something. What a table's reader would trim is
 // trimmed here.
 func name(field, s string, most int) (string, error) {

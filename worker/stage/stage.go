@@ -22,10 +22,11 @@ type Env struct {
 	// Commit commits what the task will read, under its token, and answers the
 	// plan that holds: an earlier attempt's may be there. Reused: the coordinator
 	// knows its result, and has ended the stage.
-	Commit func(ctx context.Context, plan string) (holds string, reused bool, err error)
-	Logger *slog.Logger
-	Dir    string   // absolute; where commands have their folders
-	Exec   []string // programs that may run: names, and patterns of absolute paths
+	Commit   func(ctx context.Context, plan string) (holds string, reused bool, err error)
+	Attempts source.Sealer // the cluster's attempt log; nil: it is no source here
+	Logger   *slog.Logger
+	Dir      string   // absolute; where commands have their folders
+	Exec     []string // programs that may run: names, and patterns of absolute paths
 }
 
 // Run carries out a task and answers its outputs and result. Errors of a
