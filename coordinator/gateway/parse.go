@@ -59,7 +59,8 @@ func parseAttempts(w http.ResponseWriter, r *http.Request) (student string, all 
 	}
 	many, ok := fields["attempts"]
 	if !ok {
-		return student, all, errors.Join(one("", text))
+		err := one("", text)
+		return student, all, err
 	}
 	for field := range fields {
 		if field != "attempts" {
