@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cohort/coordinator/consensus"
+	"cohort/coordinator/gateway"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
 	"cohort/coordinator/schedule"
@@ -84,6 +85,7 @@ type Node struct {
 	office    *office
 	live      LiveStats
 	health    schedule.Health // of versions that serve; the leader loop's alone
+	gateway   *gateway.Gateway
 	conn      *stream.Conn
 	key       ed25519.PrivateKey // that it signs models with
 	server    *http.Server
@@ -118,6 +120,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	}
 	n.serve(ctx)
 	n.loops.Go(func() { n.lead(ctx) })
+	n.loops.Go(func() { n.gateway.Run(ctx) })
 	return n, nil
 }
 
@@ -154,15 +157,19 @@ func (n *Node) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return n.openGateway()
+}
+
+// dial connects to other nodes.
+func (n *Node) dial() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if n.cfg.Dial != nil {
+		return n.cfg.Dial
+	}
+	return (&net.Dialer{Timeout: time.Second}).DialContext
 }
 
 func (n *Node) serve(ctx context.Context) {
-	dial := n.cfg.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: time.Second}).DialContext
-	}
-	n.transport = &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 16}
+	n.transport = &http.Transport{DialContext: n.dial(), MaxIdleConnsPerHost: 16}
 	url := ""
 	var logs httpapi.Logs = newMemoryLogs()
 	if n.cfg.Stream != nil {
@@ -173,7 +180,7 @@ func (n *Node) serve(ctx context.Context) {
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
 			Leases: n.leases, Progress: httpapi.NewProgress(), Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
-			Sign: n.key, AdminToken: n.cfg.AdminToken,
+			Sign: n.key, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(),
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
@@ -240,6 +247,9 @@ func (n *Node) Close() error {
 			faults = append(faults, n.cfg.HTTP.Close())
 		}
 		n.loops.Wait()
+		if n.gateway != nil {
+			faults = append(faults, n.gateway.Close())
+		}
 		if n.gossip != nil {
 			faults = append(faults, n.gossip.Close())
 		}

@@ -111,7 +111,8 @@ func (n *Node) execute(ctx context.Context, t *task, log *slog.Logger) (r wire.T
 	}
 	env := stage.Env{
 		Blobs: n.cfg.Blobs, Progress: report, Logger: log, Dir: n.execDir, Exec: n.cfg.Exec,
-		Commit: func(ctx context.Context, plan string) (string, bool, error) { return n.commit(ctx, t, plan) },
+		Commit:   func(ctx context.Context, plan string) (string, bool, error) { return n.commit(ctx, t, plan) },
+		Attempts: n.sealAttempts,
 	}
 	switch t.a.Stage.Kind {
 	case wire.StageShard:

@@ -34,6 +34,7 @@ type Coordinator interface {
 	Model(ctx context.Context, name string, index uint64, wait time.Duration) (wire.ModelView, uint64, error)
 	Promote(ctx context.Context, p wire.Promote) (wire.Outcome, error)
 	StartDeployment(ctx context.Context, model string, r wire.DeployRequest) (wire.Outcome, error)
+	SealAttempts(ctx context.Context, after uint64) ([]wire.AttemptSegment, error)
 	Progress(ctx context.Context, p wire.Progress) error
 	Drain(ctx context.Context, node string) error
 	// Ready says that a service's task serves at an address.

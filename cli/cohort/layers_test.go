@@ -16,7 +16,7 @@ var layers = []string{
 	"kernels dataplane coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/tune dkt/onnx dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dkt/infer dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
-	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
+	"coordinator/gateway dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
 	"coordinator/httpapi worker/train worker/stage worker/serve",
 	"coordinator worker",
 	"cli/local",
@@ -31,7 +31,8 @@ var tools = []string{"kernels/cpu/gen", ".ci/coverage"}
 // owners are the only packages that may import what lies below a path.
 var owners = map[string]string{
 	"github.com/hashicorp/raft":       "coordinator/consensus coordinator/simnet",
-	"go.etcd.io/bbolt":                "coordinator/consensus",
+	"go.etcd.io/bbolt":                "coordinator/consensus coordinator/gateway",
+	"github.com/klauspost/compress":   "dataplane",
 	"github.com/hashicorp/memberlist": "coordinator/gossip coordinator/simnet",
 	"github.com/hashicorp/go-memdb":   "coordinator/state",
 	"github.com/nats-io":              "dataplane/stream",

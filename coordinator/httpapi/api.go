@@ -57,6 +57,7 @@ type Deps struct {
 	Live        LiveStats              // nil: nothing is known
 	StreamURL   string                 // told to workers
 	Alive       func(node string) bool // gossip's word
+	Parts       []Part                 // of the API that others serve
 	Logger      *slog.Logger
 	Sign        ed25519.PrivateKey // signs models
 	AdminToken  string             // of those who may pass over gates; empty: nobody may
@@ -108,6 +109,7 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/features/diff", a.featureDiff)
 	a.leader("GET /v1/features/{id}", a.feature)
 	a.leader("GET /v1/features/{id}/students/{student}", a.featuresOf)
+	a.serveParts()
 	a.local("/", func(http.ResponseWriter, *http.Request) error {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no such page: the API is below /v1/"}
 	})

@@ -41,6 +41,7 @@ func tables() []string {
 		tableFeatures,
 		tableModels, tableVersions, tableEvaluations, tableKeys, tableHistory,
 		tableDeployments,
+		tableLog, tableSegments, tableKnown, tableAttempts,
 	}
 }
 
@@ -221,6 +222,7 @@ func schema() *memdb.DBSchema {
 	}
 	all = append(all, modelTables()...)
 	all = append(all, deployTables()...)
+	all = append(all, attemptSchemas()...)
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for _, t := range all {
 		s.Tables[t.Name] = t

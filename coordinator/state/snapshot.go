@@ -153,6 +153,9 @@ func decodeRecord(l line) (any, error) {
 		record = &request{}
 	default:
 		if record = modelRecord(l.Table); record == nil {
+			record = attemptRecord(l.Table)
+		}
+		if record == nil {
 			return nil, fmt.Errorf("%w: unknown table %q", ErrSnapshot, l.Table)
 		}
 	}

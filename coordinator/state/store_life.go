@@ -25,6 +25,10 @@ func (t *tx) applyLife(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.moveTraffic)
 	case wire.CmdStopDeployment:
 		return do(env, t.stopDeployment)
+	case wire.CmdAppendAttempts:
+		return do(env, t.appendAttempts)
+	case wire.CmdSealAttempts:
+		return do(env, t.sealAttempts)
 	default:
 		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
 	}

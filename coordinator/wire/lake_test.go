@@ -23,7 +23,7 @@ func TestAURLOfALakeHoldsNoSecret(t *testing.T) {
 		"malformed": {lake("s3://b/p?region=%hunter2"), "source.lake.url is no URL: its parameters are not well formed"},
 		"scheme":    {lake("ftp://b/p"), `source.lake.url "ftp" is unknown; known: file, s3, gs`},
 		"no_url":    {"source: {kind: lake}\n", "source.lake.url is missing: a folder"},
-		"no_source": {"", "data.events is missing: name a CSV file, or write a source: kafka, postgres or lake"},
+		"no_source": {"", "data.events is missing: name a CSV file, or write a source: kafka, postgres, lake or attempts"},
 	} {
 		_, err := wire.ParseSpec("job.yaml", []byte(head+c.text))
 		switch {

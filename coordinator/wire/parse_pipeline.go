@@ -44,12 +44,12 @@ func (d *decoder) only(s *Spec) {
 func (d *decoder) checkEvents(s *Spec) {
 	src := &s.Source
 	if src.Kind == "" && d.has("source") {
-		d.at("source.kind", "is missing; known: kafka, postgres, lake (a CSV file goes into data.events)")
+		d.at("source.kind", "is missing; known: kafka, postgres, lake, attempts (a CSV file goes into data.events)")
 		return
 	}
 	d.checkBounds(src)
 	if src.Kind == "" && s.Data.Events == "" {
-		d.at("data.events", "is missing: name a CSV file, or write a source: kafka, postgres or lake")
+		d.at("data.events", "is missing: name a CSV file, or write a source: kafka, postgres, lake or attempts")
 		return
 	}
 	if src.Kind == "" {
@@ -62,6 +62,7 @@ func (d *decoder) checkEvents(s *Spec) {
 	if s.Data.Events != "" {
 		d.at("data.events", "and source are both given; events come from one of them")
 	}
+	d.fixColumns(s)
 	d.checkColumns(&s.Data)
 	if s.Split.File != "" {
 		d.at("split.file", "needs data.events to be a file: with a source, students are split by hash")
@@ -76,8 +77,9 @@ func (d *decoder) checkEvents(s *Spec) {
 		}
 	case "lake":
 		d.checkLake(src.Lake)
+	case SourceAttempts:
 	default:
-		d.oneOf("source.kind", src.Kind, "kafka", "postgres", "lake")
+		d.oneOf("source.kind", src.Kind, "kafka", "postgres", "lake", SourceAttempts)
 	}
 }
 

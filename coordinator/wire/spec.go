@@ -130,7 +130,7 @@ type ScheduleSpec struct {
 // SourceSpec is where events come from. Secrets are named by reference, env:NAME
 // or file:PATH, and resolved on the worker that extracts.
 type SourceSpec struct {
-	Kind     string       `yaml:"kind" json:"kind,omitempty"` // kafka | postgres | lake; empty: data.events
+	Kind     string       `yaml:"kind" json:"kind,omitempty"` // kafka | postgres | lake | attempts; empty: data.events
 	From     string       `yaml:"from" json:"from,omitempty"` // events before this time are left out: 2006-01-02 or RFC 3339
 	To       string       `yaml:"to" json:"to,omitempty"`     // likewise those at or after it; "run": the time that the run is for
 	Kafka    KafkaSpec    `yaml:"kafka" json:"kafka"`

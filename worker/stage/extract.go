@@ -99,6 +99,8 @@ func (x *extractor) name() string {
 			return "table " + x.source.Postgres.Table
 		}
 		return "the query"
+	case wire.SourceAttempts:
+		return "the attempt log"
 	}
 	return "the lake"
 }
@@ -110,7 +112,7 @@ func (x *extractor) readAll(ctx context.Context) error {
 		x.made.At = x.a.At
 		return x.readFile(ctx)
 	}
-	src, err := source.Open(ctx, x.source)
+	src, err := x.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,6 +128,13 @@ func (x *extractor) readAll(ctx context.Context) error {
 	}
 	x.env.Progress(wire.Progress{Message: "reading " + x.name()})
 	return src.Read(ctx, plan.Source, x.read)
+}
+
+func (x *extractor) open(ctx context.Context) (source.Source, error) {
+	if x.source.Kind == wire.SourceAttempts && x.env.Attempts != nil {
+		return source.OpenAttempts(x.env.Blobs, x.env.Attempts), nil
+	}
+	return source.Open(ctx, x.source)
 }
 
 // readFile reads the client's CSV. Students without a fold are an error, as

@@ -24,6 +24,7 @@ type Env struct {
 	// knows its result, and has ended the stage.
 	Commit   func(ctx context.Context, plan string) (holds string, reused bool, err error)
 	Registry Registry // of a promotion
+	Attempts source.Sealer // the cluster's attempt log; nil: it is no source here
 	Logger   *slog.Logger
 	Dir      string   // absolute; where commands have their folders
 	Exec     []string // programs that may run: names, and patterns of absolute paths

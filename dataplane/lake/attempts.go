@@ -1,0 +1,77 @@
+package lake
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"cohort/coordinator/wire"
+)
+
+// WriteAttempts stores attempts of the attempt log, in order and without a gap, as
+// the blob of a segment: JSON lines, zstd.
+func WriteAttempts(ctx context.Context, blobs Blobs, attempts []wire.Attempt) (s wire.AttemptSegment, err error) {
+	if len(attempts) == 0 {
+		return s, errors.New("a segment of no attempts")
+	}
+	var b bytes.Buffer
+	z, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return s, fmt.Errorf("write segment: %w", err)
+	}
+	e := json.NewEncoder(z)
+	for _, a := range attempts {
+		if err := e.Encode(a); err != nil {
+			return s, errors.Join(fmt.Errorf("write segment: %w", err), z.Close())
+		}
+	}
+	if err := z.Close(); err != nil {
+		return s, fmt.Errorf("write segment: %w", err)
+	}
+	s.First, s.Last = attempts[0].Seq, attempts[len(attempts)-1].Seq
+	s.Hash, s.Bytes, err = blobs.Put(ctx, &b)
+	return s, err
+}
+
+// maxAttempt bounds a line of a segment.
+const maxAttempt = 1 << 20
+
+// ReadAttempts visits the attempts of a segment, from s.First to s.Last.
+func ReadAttempts(ctx context.Context, blobs Blobs, s wire.AttemptSegment, visit func(wire.Attempt) error) (err error) {
+	rc, err := blobs.Get(ctx, s.Hash)
+	if err != nil {
+		return fmt.Errorf("open segment %d to %d: %w", s.First, s.Last, err)
+	}
+	defer rc.Close() //nolint:errcheck // read only
+	z, err := zstd.NewReader(rc, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return fmt.Errorf("open segment %d to %d: %w", s.First, s.Last, err)
+	}
+	defer z.Close()
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, maxAttempt)
+	next := s.First
+	for ; lines.Scan(); next++ {
+		var a wire.Attempt
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil || a.Seq != next || next > s.Last {
+			return fmt.Errorf("segment %d to %d is damaged: attempt %d is not where it should be", s.First, s.Last, next)
+		}
+		if err := visit(a); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read segment %d to %d: %w", s.First, s.Last, err)
+	}
+	if next != s.Last+1 {
+		return fmt.Errorf("segment %d to %d is damaged: it ends before %d", s.First, s.Last, next)
+	}
+	_, err = io.Copy(io.Discard, rc) // the hash is checked at the end
+	return err
+}

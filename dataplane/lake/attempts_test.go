@@ -1,0 +1,50 @@
+package lake
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cohort/coordinator/wire"
+)
+
+func attemptsFrom(first uint64, n int) []wire.Attempt {
+	all := make([]wire.Attempt, n)
+	for k := range all {
+		seq := first + uint64(k)
+		all[k] = wire.Attempt{ID: fmt.Sprint(seq), Student: "ann", Item: "i", Skill: "s 1", Correct: k%2 == 0, Time: int64(seq), Seq: seq}
+	}
+	return all
+}
+
+func TestASegmentHoldsWhatWasPutIntoIt(t *testing.T) {
+	blobs := NewMemory()
+	want := attemptsFrom(7, 1000)
+	s, err := WriteAttempts(t.Context(), blobs, want)
+	if err != nil || s.First != 7 || s.Last != 1006 || s.Bytes == 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	read := func(s wire.AttemptSegment) (got []wire.Attempt, err error) {
+		err = ReadAttempts(t.Context(), blobs, s, func(a wire.Attempt) error {
+			got = append(got, a)
+			return nil
+		})
+		return got, err
+	}
+	got, err := read(s)
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v, %s", err, d)
+	}
+	for _, wrong := range []wire.AttemptSegment{
+		{First: 8, Last: 1006, Hash: s.Hash}, {First: 7, Last: 1005, Hash: s.Hash}, {First: 7, Last: 1007, Hash: s.Hash},
+	} {
+		if _, err := read(wrong); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+	if _, err := WriteAttempts(t.Context(), blobs, nil); err == nil {
+		t.Error("an empty segment was written")
+	}
+}
