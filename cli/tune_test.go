@@ -162,7 +162,7 @@ func tuneTables(t *testing.T, url, job string, s wire.StudyView) {
 func TestAStudyIsTheSameOnAnyMachines(t *testing.T) {
 	t.Parallel()
 	events := simulated(t, simulate.Config{Students: 100, Skills: 5, Answers: 30, Seed: 3})
-	job := write(t, "search.yaml", studyOf(events, 8, 12))
+	job := write(t, "search.yaml", studyOf(events, 8, 8))
 	want := make(chan string, 1)
 	t.Run("one worker", func(t *testing.T) {
 		want <- searched(t, runStudy(t, startCluster(t, 1).URL(), job, nil))
@@ -170,20 +170,25 @@ func TestAStudyIsTheSameOnAnyMachines(t *testing.T) {
 	alone := <-want
 	for name, c := range map[string]struct {
 		workers int
-		leave   func(n *local.WorkerNode) error
+		leave   func(n *local.WorkerNode, url, job string) error
 	}{
 		"two": {2, nil}, "four": {4, nil},
-		"one of two is killed":      {1, (*local.WorkerNode).Close},
-		"one of two is handed back": {1, (*local.WorkerNode).Stop},
+		"one of two is killed":      {1, func(n *local.WorkerNode, _, _ string) error { return n.Close() }},
+		"one of two is handed back": {1, func(n *local.WorkerNode, _, _ string) error { return n.Stop() }},
+		"stopped and resumed": {1, func(n *local.WorkerNode, url, job string) error {
+			cohort(t, "", nil, "job", "stop", job, "--addr", url).expect(t, 0, "")
+			cohort(t, "", nil, "tune", "resume", "-d", job, "--addr", url).expect(t, 0, "")
+			return n.Stop()
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := startCluster(t, c.workers).URL()
-			var leave func()
+			var leave func(job string)
 			if c.leave != nil {
 				n := extraWorker(t, url)
-				leave = func() {
-					if err := c.leave(n); err != nil {
+				leave = func(job string) {
+					if err := c.leave(n, url, job); err != nil {
 						t.Error(err)
 					}
 				}
@@ -212,13 +217,13 @@ func extraWorker(t *testing.T, url string) *local.WorkerNode {
 
 // runStudy runs a job to its end and answers its study. leave is called while a
 // worker named extra has a trial.
-func runStudy(t *testing.T, url, job string, leave func()) wire.StudyView {
+func runStudy(t *testing.T, url, job string, leave func(job string)) wire.StudyView {
 	t.Helper()
 	id := strings.TrimSpace(cohort(t, "", nil, "job", "run", "-d", "-q", job, "--addr", url).out)
 	for deadline := time.Now().Add(2 * time.Minute); leave != nil; {
 		for _, trial := range studyAt(t, url, id).Table {
 			if leave != nil && trial.Status == wire.Running && len(trial.Nodes) == 1 && trial.Nodes[0] == "extra" {
-				leave()
+				leave(id)
 				leave = nil
 			}
 		}
