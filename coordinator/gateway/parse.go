@@ -30,7 +30,7 @@ func invalid(format string, args ...any) error { return refusal(wire.CodeInvalid
 // attemptFields are the fields of an attempt as a client writes it.
 type attemptFields struct {
 	ID      *string `json:"id"`
-	Student *string `json:"student"`
+	Student string  `json:"student"` // empty: the path's
 	Item    string  `json:"item"`
 	Skill   *string `json:"skill"`
 	Correct *bool   `json:"correct"`
@@ -89,7 +89,7 @@ func parseAttempt(at string, text []byte, student string) (a wire.Attempt, err e
 	if err := d.Decode(&f); err != nil {
 		return a, fieldFault(at, err)
 	}
-	if f.Student != nil && strings.TrimSpace(*f.Student) != student {
+	if s := strings.TrimSpace(f.Student); s != "" && s != student {
 		return a, invalid("%sstudent is another than the path's", at)
 	}
 	switch {

@@ -74,7 +74,11 @@ func (g *Gateway) report(ctx context.Context) {
 	if _, leads := g.Serving(); leads || base == "" { //nolint:contextcheck // only whether it leads
 		return
 	}
-	text, err := json.Marshal(wire.GatewayReport{Gateway: g.ID, Models: g.meters.windows(time.Now())})
+	seen := g.meters.windows(time.Now())
+	if len(seen) == 0 {
+		return
+	}
+	text, err := json.Marshal(wire.GatewayReport{Gateway: g.ID, Models: seen})
 	if err != nil {
 		g.Logger.Error("live statistics could not be encoded", "error", err)
 		return
