@@ -229,6 +229,11 @@ type PromoteSettings struct {
 	Deploy *DeploySpec `json:"deploy,omitempty"`
 }
 
+// A stage of kind compare has no settings: it holds what was made again to a
+// model's manifest. Inputs: "manifest" (ModelManifest), "dataset", "weights" (each
+// optional). Result: {"reproduced":{"dataset":…,"weights_sha256":…}}; a difference is
+// an error that names the first event that is altered, or both hashes.
+
 // PutKey makes a coordinator's public key known.
 type PutKey struct {
 	Key SigningKey `json:"key"`

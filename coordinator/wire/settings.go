@@ -87,7 +87,9 @@ type TestSettings struct {
 
 // ExtractSettings are of the stage source → masked Parquet in the lake, rows that
 // are no events apart. Inputs: "events" (the client's CSV file; none where
-// Source has a kind), "folds" (the fold file, optional). Outputs: "extraction"
+// Source has a kind), "folds" (the fold file, optional), "recorded" (an extraction,
+// whose positions are read again, those of the extractions before it included; its
+// time stands in for the run's). Outputs: "extraction"
 // (manifest: plan, dataset, rejects, counts), "dataset", "folds" (optional).
 type ExtractSettings struct {
 	ImportSettings

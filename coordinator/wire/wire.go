@@ -52,6 +52,7 @@ const (
 	StageEvaluate StageKind = "evaluate"
 	StageRegister StageKind = "register"
 	StagePromote  StageKind = "promote"
+	StageCompare  StageKind = "compare"
 	StageServe    StageKind = "serve"
 )
 
@@ -63,7 +64,7 @@ func StageVersion(k StageKind) int {
 	case StageExtract, StageValidate, StageFeatures, StageShard, StageTrain, StageTest, StageExec,
 		StageTune, StageTrial, StageCross:
 		return 1
-	case StageImport, StageNoop, StageIdle, StageEvaluate, StageRegister, StagePromote, StageServe:
+	case StageImport, StageNoop, StageIdle, StageEvaluate, StageRegister, StagePromote, StageCompare, StageServe:
 	}
 	return 0
 }

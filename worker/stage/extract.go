@@ -108,8 +108,11 @@ func (x *extractor) name() string {
 // readAll reads the file, or what the plan says of a source and, below it, the
 // dataset that the plan goes on from.
 func (x *extractor) readAll(ctx context.Context) error {
+	recorded, err := x.recorded(ctx)
+	if err != nil {
+		return err
+	}
 	if x.source.Kind == "" {
-		x.made.At = x.a.At
 		return x.readFile(ctx)
 	}
 	src, err := x.open(ctx)
@@ -117,6 +120,9 @@ func (x *extractor) readAll(ctx context.Context) error {
 		return err
 	}
 	defer src.Close() //nolint:errcheck // nothing is written to it
+	if len(recorded) > 0 {
+		return x.readAgain(ctx, src, recorded)
+	}
 	plan, err := x.plan(ctx, src)
 	if err != nil {
 		return err

@@ -49,6 +49,8 @@ func Run(ctx context.Context, env Env, a wire.Assignment) (wire.TaskResult, erro
 		return runExec(ctx, env, a.Stage)
 	case wire.StagePromote:
 		return runPromote(ctx, env, a.Stage)
+	case wire.StageCompare:
+		return runCompare(ctx, env, a.Stage)
 	case wire.StageTune:
 		return runTune(ctx, env, a.Stage)
 	case wire.StageCross:

@@ -1,0 +1,70 @@
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
+	"cohort/dataplane/source"
+	"cohort/dkt/checkpoint"
+)
+
+// reproduced is a comparison's result.
+type reproduced struct {
+	Dataset string `json:"dataset,omitempty"`
+	Weights string `json:"weights_sha256,omitempty"`
+}
+
+// runCompare holds what was made again to a model's manifest.
+func runCompare(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult, err error) {
+	text, err := lake.Read(ctx, env.Blobs, st.Inputs["manifest"])
+	if err != nil {
+		return r, fmt.Errorf("model manifest: %w", err)
+	}
+	var m wire.ModelManifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return r, fmt.Errorf("model manifest %s: %w", st.Inputs["manifest"], err)
+	}
+	var same reproduced
+	if same.Dataset = st.Inputs["dataset"]; same.Dataset != "" {
+		d, err := lake.FirstDifference(ctx, env.Blobs, m.Dataset, same.Dataset)
+		if err != nil {
+			return r, fmt.Errorf("compare datasets: %w", err)
+		}
+		if d != nil {
+			return r, differs(m, "the events are not those that it learned from: %s", d)
+		}
+	}
+	if hash := st.Inputs["weights"]; hash != "" {
+		if same.Weights, err = weightsHash(ctx, env, hash); err != nil {
+			return r, err
+		}
+		if same.Weights != m.WeightsHash {
+			return r, differs(m, "the weights come to %s, not %s", same.Weights, m.WeightsHash)
+		}
+	}
+	env.Logger.Info("reproduced", "model", m.Model, "dataset", same.Dataset, "weights_sha256", same.Weights)
+	r.Outputs = map[string]string{}
+	r.Result, err = result("reproduced", same)
+	return r, err
+}
+
+// differs is an error that no retry helps.
+func differs(m wire.ModelManifest, format string, args ...any) error {
+	return &source.InputError{File: "model " + m.Model, Text: fmt.Sprintf(format, args...)}
+}
+
+func weightsHash(ctx context.Context, env Env, file string) (string, error) {
+	rc, err := env.Blobs.Get(ctx, file)
+	if err != nil {
+		return "", fmt.Errorf("open weights: %w", err)
+	}
+	defer rc.Close() //nolint:errcheck // read only
+	_, m, err := checkpoint.ReadWeights(rc)
+	if err != nil {
+		return "", fmt.Errorf("read weights %s: %w", file, err)
+	}
+	return m.Hash, nil
+}
