@@ -142,9 +142,6 @@ func (n *Node) open(ctx context.Context) (err error) {
 	}
 	n.leases = newLeases(n.consensus, n.state, c.Lease)
 	n.office = &office{consensus: n.consensus}
-	if n.live = c.Live; n.live == nil {
-		n.live = unseen{}
-	}
 	if c.Stream != nil {
 		if n.conn, err = c.Stream.Connect(ctx); err != nil {
 			return fmt.Errorf("connect to the stream: %w", err)
@@ -157,7 +154,13 @@ func (n *Node) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return n.openGateway()
+	if err = n.openGateway(); err != nil {
+		return err
+	}
+	if n.live = c.Live; n.live == nil {
+		n.live = n.gateway
+	}
+	return nil
 }
 
 // dial connects to other nodes.

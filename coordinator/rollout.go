@@ -13,11 +13,6 @@ type LiveStats interface {
 	Live(model string) map[int]wire.LiveStats
 }
 
-// unseen is the statistics of a coordinator that no gateway reports to.
-type unseen struct{}
-
-func (unseen) Live(string) map[int]wire.LiveStats { return nil }
-
 // rollOut proposes what deployments need, and returns the time until they need
 // more, or 0.
 func (n *Node) rollOut(ctx context.Context) time.Duration {
