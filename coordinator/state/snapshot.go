@@ -147,6 +147,10 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Schedule{}
 	case tableBackfills:
 		record = &wire.Backfill{}
+	case tableAlerts:
+		record = &wire.Alert{}
+	case tableSilences:
+		record = &wire.Silence{}
 	case tableRequests:
 		record = &request{}
 	default:
