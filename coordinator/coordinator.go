@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"cohort/coordinator/alert/notify"
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
@@ -47,6 +48,9 @@ type Config struct {
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // to the leader; nil: TCP
 	Lease  time.Duration                                                     // 0 is DefaultLease
 	Logger *slog.Logger
+
+	Rules     []wire.AlertRule // of incidents; none: there are no incidents
+	Receivers []notify.Named   // who is told of them
 }
 
 // DefaultLease is how long a worker may be silent.
@@ -110,6 +114,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	}
 	n.serve(ctx)
 	n.loops.Go(func() { n.lead(ctx) })
+	n.loops.Go(func() { n.watchAlerts(ctx) })
 	return n, nil
 }
 

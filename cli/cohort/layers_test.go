@@ -15,8 +15,8 @@ var layers = []string{
 	"coordinator/cron",
 	"kernels dataplane coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
-	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
-	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
+	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/alert coordinator/consensus worker/collective",
+	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality coordinator/alert/notify",
 	"coordinator/httpapi worker/train worker/stage",
 	"coordinator worker",
 	"cli/local",
@@ -47,6 +47,8 @@ var owners = map[string]string{
 	"github.com/robfig/cron":          "coordinator/cron",
 	"net/http":                        "coordinator worker cli",
 	"github.com/twmb/franz-go":        "dataplane/source",
+	"github.com/wneessen/go-mail":     "coordinator/alert/notify",
+	"github.com/prometheus":           "coordinator/metrics worker",
 	"C":                               "kernels/cuda worker/device",
 }
 

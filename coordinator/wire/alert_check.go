@@ -217,3 +217,6 @@ func (r AlertReceiver) checkEmail(at string, note Noter) {
 		note(at+".insecure", "would send the password in the clear")
 	}
 }
+
+// ReasonLeft begins the reason of a node that is down because it left in order.
+const ReasonLeft = "left in order"
