@@ -77,7 +77,7 @@ func environment(env []string) map[string]string {
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.demoCommand(), p.devCommand(), p.coordinatorCommand(), p.workerCommand(),
-		p.jobCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.benchCommand(),
+		p.jobCommand(), p.scheduleCommand(), p.alertCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.benchCommand(),
 		p.doctorCommand(), p.versionCommand(),
 	}
 }

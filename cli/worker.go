@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cohort/cli/local"
+	"cohort/coordinator/wire"
 )
 
 // workerFile is the configuration of a worker.
@@ -28,7 +29,7 @@ func (p *program) workerCommand() *cli.Command {
 
 func (p *program) worker(c *cli.Context) error {
 	f := workerFile{Listen: "127.0.0.1:0", Kernels: "auto"}
-	path, err := readNodeFile(c, "worker", &f)
+	path, err := readNodeFile(c, "worker", &f, func(wire.Noter) {})
 	if err != nil {
 		return err
 	}

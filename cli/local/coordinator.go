@@ -12,8 +12,10 @@ import (
 	"strconv"
 
 	"cohort/coordinator"
+	"cohort/coordinator/alert/notify"
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
+	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 	"cohort/dataplane/stream"
 )
@@ -26,6 +28,7 @@ type Coordinator struct {
 	Insecure                   bool // addresses may be such that others can reach
 	Version                    string
 	Logger                     *slog.Logger
+	Alerts                     wire.AlertsSpec // checked; without receivers and rules there are no incidents
 }
 
 // CoordinatorNode is a running coordinator with all that it was wired to.
@@ -99,7 +102,10 @@ func (w *wiring) listen(ctx context.Context, name, addr string) (net.Listener, e
 }
 
 func (w *wiring) wire(ctx context.Context) (config coordinator.Config, err error) {
-	config = coordinator.Config{ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger}
+	config = coordinator.Config{ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger, Rules: w.Alerts.Filled().Rules}
+	if config.Receivers, err = notify.Open(w.Alerts.Receivers); err != nil {
+		return config, err
+	}
 	if config.HTTP, err = w.listen(ctx, "http", w.HTTP); err != nil {
 		return config, err
 	}

@@ -84,6 +84,7 @@ func New(d Deps) http.Handler {
 	a.leader("POST /v1/jobs/{job}/stop", a.stop)
 	a.leader("POST /v1/jobs/{job}/retry", a.retry)
 	a.serveSchedules()
+	a.serveAlerts()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)

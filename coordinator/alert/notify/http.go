@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -68,8 +67,7 @@ func post(ctx context.Context, c *http.Client, ref string, body any) error {
 		}
 		return err
 	}
-	defer reply.Body.Close()                                   //nolint:errcheck // read only
-	_, _ = io.Copy(io.Discard, io.LimitReader(reply.Body, 1<<16)) // so that the connection is used again
+	defer reply.Body.Close() //nolint:errcheck // read only
 	if reply.StatusCode/100 != 2 {
 		return fmt.Errorf("it answered %d", reply.StatusCode)
 	}

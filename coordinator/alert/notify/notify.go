@@ -32,7 +32,9 @@ const DefaultTimeout = 10 * time.Second
 
 // Open makes the receivers of a checked section. Secrets are read here once, so
 // that one that is missing is named at the start, and again for each notice.
-func Open(specs []wire.AlertReceiver, c *http.Client) ([]Named, error) {
+func Open(specs []wire.AlertReceiver) ([]Named, error) {
+	// Notices are rare: a connection each leaves none open.
+	c := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
 	var all []Named
 	var faults []error
 	for k, r := range specs {
