@@ -90,17 +90,17 @@ func (p *program) alertShowCommand() *cli.Command {
 		}
 		rows := [][]string{
 			{"id", a.ID}, {"rule", a.Rule}, {"status", standing(a)}, {"labels", either(labels(a.Labels))},
-			{"since", zoned(a.Since, "UTC")}, {"over", either(ended(a.Ended))}, {"count", fmt.Sprint(a.Count)},
+			{"since", utc(a.Since)}, {"over", either(utc(a.Ended))}, {"count", fmt.Sprint(a.Count)},
 			{"taken care of by", either(oneLine(a.By))}, {"note", either(oneLine(a.Note))}, {"silence", either(a.Silence)},
 		}
 		for _, r := range slices.Sorted(maps.Keys(a.Notified)) {
-			rows = append(rows, []string{"told " + r, zoned(a.Notified[r], "UTC")})
+			rows = append(rows, []string{"told " + r, utc(a.Notified[r])})
 		}
 		return p.printTable("KEY | VALUE", append(rows, []string{"text", oneLine(a.Text)}))
 	})
 }
 
-func ended(ms int64) string {
+func utc(ms int64) string {
 	if ms == 0 {
 		return ""
 	}

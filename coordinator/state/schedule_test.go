@@ -13,7 +13,7 @@ import (
 
 // known reports whether a number is of a command, as the fuzz of commands must know.
 func known(n wire.Number) bool {
-	return n >= 1 && n <= wire.CmdRetryJob || n >= wire.CmdPutSchedule && n <= wire.CmdWarnJob
+	return n >= 1 && n <= wire.CmdRetryJob || n >= wire.CmdPutSchedule && n <= wire.CmdWarnJob || n >= wire.CmdPutAlerts && n <= wire.CmdPutSilence
 }
 
 // scheduleBodies are commands of schedules that often fit together.

@@ -2,11 +2,13 @@ package notify
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wneessen/go-mail"
 
@@ -27,14 +29,45 @@ func (e *email) Send(ctx context.Context, n alert.Notice) error {
 	m.SetDate()
 	m.SetMessageIDWithValue(fmt.Sprintf("%s.%s.%d@cohort", n.Alert.ID, n.Kind, n.At))
 	m.SetBodyString(mail.TypeTextPlain, strings.Join(lines(n), "\r\n")+"\r\n")
-	c, err := e.client()
+	line := &line{ctx: ctx, whole: strings.HasSuffix(e.Server, ":"+strconv.Itoa(mail.DefaultPortSSL))}
+	defer line.hangUp()
+	c, err := e.client(line)
 	if err != nil {
 		return err
 	}
 	return e.clean(c.DialAndSendWithContext(ctx, m))
 }
 
-func (e *email) client() (*mail.Client, error) {
+// line is the connection of one mail. The library leaves it open after some errors,
+// and waits for a mute server without regard to the context.
+type line struct {
+	ctx   context.Context //nolint:containedctx // of the one call
+	whole bool            // encrypted from the start
+	conn  net.Conn
+	stop  func() bool
+}
+
+func (l *line) dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	if l.whole {
+		conn, err = (&tls.Dialer{}).DialContext(ctx, network, addr)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	if err == nil {
+		l.conn = conn
+		l.stop = context.AfterFunc(l.ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	}
+	return conn, err
+}
+
+func (l *line) hangUp() {
+	if l.conn != nil {
+		l.stop()
+		_ = l.conn.Close() // it may be closed already
+	}
+}
+
+func (e *email) client(l *line) (*mail.Client, error) {
 	host, text, err := net.SplitHostPort(e.Server)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -43,13 +76,11 @@ func (e *email) client() (*mail.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	options := []mail.Option{mail.WithPort(port), mail.WithTLSPolicy(mail.TLSMandatory)}
-	switch {
-	case e.NoTLS:
-		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
-	case port == mail.DefaultPortSSL:
-		options = append(options, mail.WithSSL())
+	policy := mail.TLSMandatory
+	if e.NoTLS || l.whole {
+		policy = mail.NoTLS
 	}
+	options := []mail.Option{mail.WithPort(port), mail.WithTLSPolicy(policy), mail.WithDialContextFunc(l.dial)}
 	if e.User != "" {
 		password, err := secret(e.Secret)
 		if err != nil {
