@@ -89,9 +89,16 @@ func (p *program) alertShowCommand() *cli.Command {
 			return p.printJSON(a)
 		}
 		rows := [][]string{
-			{"id", a.ID}, {"rule", a.Rule}, {"status", standing(a)}, {"labels", either(labels(a.Labels))},
-			{"since", utc(a.Since)}, {"over", either(utc(a.Ended))}, {"count", fmt.Sprint(a.Count)},
-			{"taken care of by", either(oneLine(a.By))}, {"note", either(oneLine(a.Note))}, {"silence", either(a.Silence)},
+			{"id", a.ID},
+			{"rule", a.Rule},
+			{"status", standing(a)},
+			{"labels", either(labels(a.Labels))},
+			{"since", utc(a.Since)},
+			{"over", either(utc(a.Ended))},
+			{"count", fmt.Sprint(a.Count)},
+			{"taken care of by", either(oneLine(a.By))},
+			{"note", either(oneLine(a.Note))},
+			{"silence", either(a.Silence)},
 		}
 		for _, r := range slices.Sorted(maps.Keys(a.Notified)) {
 			rows = append(rows, []string{"told " + r, utc(a.Notified[r])})

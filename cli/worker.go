@@ -18,7 +18,8 @@ type workerFile struct {
 	Cores        int      `yaml:"cores"`
 	MemoryMB     int64    `yaml:"memory_mb"`
 	Kernels      string   `yaml:"kernels"`
-	Exec         []string `yaml:"exec"` // programs that exec stages may run
+	Metrics      string   `yaml:"metrics"` // HOST:PORT of /metrics; empty: none
+	Exec         []string `yaml:"exec"`    // programs that exec stages may run
 }
 
 func (p *program) workerCommand() *cli.Command {
@@ -46,7 +47,7 @@ func (p *program) worker(c *cli.Context) error {
 	}
 	node, err := local.StartWorker(c.Context, local.Worker{
 		ID: f.ID, DataDir: f.DataDir, Coordinators: f.Coordinators, Listen: f.Listen, Advertise: f.Advertise,
-		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec,
+		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec, Metrics: f.Metrics,
 		Version: versionText(), Logger: log,
 	})
 	if err != nil {

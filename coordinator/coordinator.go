@@ -17,6 +17,8 @@ import (
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
+	"cohort/coordinator/metrics"
+	"cohort/coordinator/metrics/machine"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -159,11 +161,17 @@ func (n *Node) serve(ctx context.Context) {
 	if n.cfg.Stream != nil {
 		url, logs = n.cfg.Stream.URL(), streamLogs{n.conn}
 	}
+	progress := httpapi.NewProgress()
+	registry := machine.Registry(n.cfg.DataDir, metrics.New(metrics.Source{
+		State: n.state, Raft: n.consensus.Stats, Progress: progress.Of,
+		Leads: func() bool { _, in := n.office.Serving(); return in },
+	}))
 	n.server = &http.Server{
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
-			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Logger: n.log,
+			Leases: n.leases, Progress: progress, StreamURL: url, Alive: n.alive, Logger: n.log,
+			Metrics: machine.Handler(registry, n.log),
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

@@ -13,10 +13,10 @@ import (
 // lower lines, never its own.
 var layers = []string{
 	"coordinator/cron",
-	"kernels dataplane coordinator/wire coordinator/simnet",
+	"kernels dataplane coordinator/metrics/machine coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
 	"kernels/kerneltest dkt dkt/baseline dataplane/lake dataplane/stream coordinator/schedule coordinator/alert coordinator/consensus worker/collective",
-	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality coordinator/alert/notify",
+	"dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality coordinator/alert/notify coordinator/metrics",
 	"coordinator/httpapi worker/train worker/stage",
 	"coordinator worker",
 	"cli/local",

@@ -56,6 +56,7 @@ type Deps struct {
 	StreamURL   string                 // told to workers
 	Alive       func(node string) bool // gossip's word
 	Logger      *slog.Logger
+	Metrics     http.Handler // of /metrics; nil: none
 }
 
 type api struct {
@@ -102,6 +103,9 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/features/diff", a.featureDiff)
 	a.leader("GET /v1/features/{id}", a.feature)
 	a.leader("GET /v1/features/{id}/students/{student}", a.featuresOf)
+	if d.Metrics != nil {
+		a.mux.Handle("GET /metrics", d.Metrics)
+	}
 	a.local("/", func(http.ResponseWriter, *http.Request) error {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no such page: the API is below /v1/"}
 	})
