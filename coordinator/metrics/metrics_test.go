@@ -66,7 +66,9 @@ func busy(t *testing.T) *cluster {
 func (c *cluster) source(leads bool) metrics.Source {
 	return metrics.Source{
 		State: c.s, Leads: func() bool { return leads },
-		Raft: func() consensus.Stats { return consensus.Stats{Leader: leads, Term: 3, Applied: 9, Last: 10, Snapshot: 5, Voters: 1} },
+		Raft: func() consensus.Stats {
+			return consensus.Stats{Leader: leads, Term: 3, Applied: 9, Last: 10, Snapshot: 5, Voters: 1}
+		},
 		Progress: func(job string) []wire.Progress {
 			if job != "weekly-2" {
 				return nil
@@ -74,7 +76,8 @@ func (c *cluster) source(leads bool) metrics.Source {
 			return []wire.Progress{
 				{Task: "weekly-2/train/0", Epoch: 2, Epochs: 5, Loss: 0.5, ValidAUC: 0.75, Rate: 1000},
 				{Task: "weekly-2/train/1", Epoch: 1, Epochs: 5, Loss: 0.6, Rate: 900},
-				{Task: "weekly-2/other/0"}, {Task: "weekly-2/tune.3/0", Epoch: 9, Epochs: 9, ValidAUC: 0.99},
+				{Task: "weekly-2/other/0"},
+				{Task: "weekly-2/tune.3/0", Epoch: 9, Epochs: 9, ValidAUC: 0.99},
 			}
 		},
 	}
@@ -169,7 +172,9 @@ func TestLabelsAreBounded(t *testing.T) {
 		c.done(id, "train", `{}`)
 	}
 	s := c.source(true)
-	s.Progress = func(job string) []wire.Progress { return []wire.Progress{{Task: job + "/train/0", Epoch: 1, Epochs: 2}} }
+	s.Progress = func(job string) []wire.Progress {
+		return []wire.Progress{{Task: job + "/train/0", Epoch: 1, Epochs: 2}}
+	}
 	for _, name := range []string{"cohort_training_epoch", "cohort_pipeline_last_success_timestamp_seconds"} {
 		if n := testutil.CollectAndCount(metrics.New(s), name); n != 100 {
 			t.Errorf("%s has %d series", name, n)
