@@ -92,8 +92,20 @@ func TestSimulatedIncidentIsToldOnceWhoeverLeads(t *testing.T) {
 		}
 		w.startWorker("w1")
 		sleep(time.Minute)
-		if d := cmp.Diff(append(want, "lost resolved 1"), box.all()); d != "" {
+		want = append(want, "lost resolved 1")
+		if d := cmp.Diff(want, box.all()); d != "" {
 			t.Error(d)
+		}
+		if err := w.workers["w1"].Drain(t.Context()); err != nil { // it leaves in order
+			t.Fatal(err)
+		}
+		if err := w.workers["w1"].Close(); err != nil {
+			t.Fatal(err)
+		}
+		delete(w.workers, "w1")
+		sleep(5 * time.Minute)
+		if d := cmp.Diff(want, box.all()); d != "" {
+			t.Errorf("a worker that left: %s", d)
 		}
 	})
 }

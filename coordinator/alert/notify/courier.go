@@ -98,9 +98,9 @@ func (b *box) sync(due []alert.Notice) {
 	b.due = b.due[:0]
 	for _, n := range due {
 		switch {
-		case n.Receiver != b.to.Name || b.told[n.Alert.ID] > n.After: // decided before it was told
+		case n.Receiver != b.to.Name:
 		case n.Held:
-			b.told[n.Alert.ID] = n.At
+			b.told[n.Alert.ID] = max(b.told[n.Alert.ID], n.At)
 		default:
 			b.due = append(b.due, n)
 		}
@@ -112,7 +112,7 @@ func (b *box) sync(due []alert.Notice) {
 	}
 }
 
-// next is the oldest notice that is due.
+// next is the oldest notice that is due, and was not told after it was decided.
 func (b *box) next() (alert.Notice, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
