@@ -78,7 +78,7 @@ func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.demoCommand(), p.devCommand(), p.coordinatorCommand(), p.workerCommand(),
 		p.jobCommand(), p.tuneCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.modelCommand(),
-		p.deployCommand(), p.benchCommand(),
+		p.deployCommand(), p.alertCommand(), p.benchCommand(),
 		p.doctorCommand(), p.versionCommand(),
 	}
 }

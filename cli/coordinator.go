@@ -22,6 +22,8 @@ type coordinatorFile struct {
 	Insecure bool   `yaml:"insecure"`
 	// AdminToken is env:NAME or file:PATH; every coordinator has the same.
 	AdminToken string `yaml:"admin_token"`
+
+	Alerts wire.AlertsSpec `yaml:"alerts"`
 }
 
 func (p *program) coordinatorCommand() *cli.Command {
@@ -34,8 +36,8 @@ func nodeFlags() []cli.Flag {
 	return []cli.Flag{&cli.StringFlag{Name: "config", Usage: "`FILE` of the node (needed)"}, logFlag("info")}
 }
 
-// readNodeFile reads --config into a struct of defaults.
-func readNodeFile(c *cli.Context, kind string, into any) (path string, err error) {
+// readNodeFile reads --config into a struct of defaults, and lets check look at it.
+func readNodeFile(c *cli.Context, kind string, into any, check func(wire.Noter)) (path string, err error) {
 	path = c.String("config")
 	if path == "" {
 		return "", usagef("--config is missing; \"cohort job init %s\" prints a file to start from", kind)
@@ -44,7 +46,7 @@ func readNodeFile(c *cli.Context, kind string, into any) (path string, err error
 	if err != nil {
 		return path, fmt.Errorf("read configuration: %w", err)
 	}
-	return path, wire.ParseStrict(path, text, into)
+	return path, wire.ParseChecked(path, text, into, check)
 }
 
 // missing lists the required keys that a node's file leaves out.
@@ -63,7 +65,7 @@ func missing(path string, keys ...[2]string) error {
 
 func (p *program) coordinator(c *cli.Context) error {
 	f := coordinatorFile{HTTP: "127.0.0.1:7070", Raft: "127.0.0.1:7071", Gossip: "127.0.0.1:7072", Stream: "127.0.0.1:7073"}
-	path, err := readNodeFile(c, "coordinator", &f)
+	path, err := readNodeFile(c, "coordinator", &f, func(note wire.Noter) { f.Alerts.Check("alerts", note) })
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func (p *program) coordinator(c *cli.Context) error {
 	}
 	node, err := local.StartCoordinator(c.Context, local.Coordinator{
 		ID: f.ID, DataDir: f.DataDir, HTTP: f.HTTP, Raft: f.Raft, Gossip: f.Gossip, Stream: f.Stream,
-		Insecure: f.Insecure, Version: versionText(), Logger: log, AdminToken: token,
+		Insecure: f.Insecure, Version: versionText(), Logger: log, AdminToken: token, Alerts: f.Alerts,
 	})
 	if err != nil {
 		return err

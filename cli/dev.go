@@ -14,6 +14,7 @@ func (p *program) devCommand() *cli.Command {
 		&cli.StringFlag{Name: "http", Value: "127.0.0.1:7070", Usage: "`HOST:PORT` of the API"},
 		&cli.BoolFlag{Name: "insecure", Usage: "let --http be an address that others can reach"},
 		execFlag(),
+		&cli.StringFlag{Name: "alerts", Usage: "`FILE` with the section alerts of a coordinator's file: who is told when a person must act"},
 		logFlag("warn"),
 	)
 	c := p.command("dev", "", "a cluster in one process, to work with", flags, p.dev)
@@ -34,8 +35,12 @@ func (p *program) dev(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	alerts, err := readAlerts(c.String("alerts"))
+	if err != nil {
+		return err
+	}
 	cluster, err := local.Start(c.Context, local.Config{
-		Workers: c.Int("workers"), DataDir: c.String("data-dir"), HTTP: c.String("http"), Insecure: c.Bool("insecure"),
+		Alerts: alerts, Workers: c.Int("workers"), DataDir: c.String("data-dir"), HTTP: c.String("http"), Insecure: c.Bool("insecure"),
 		Kernels: c.String("kernels"), Exec: c.StringSlice("exec"), Version: versionText(), Logger: log,
 	})
 	if err != nil {

@@ -74,6 +74,17 @@ raft: 127.0.0.1:7071
 gossip: 127.0.0.1:7072
 stream: 127.0.0.1:7073
 # admin_token: env:COHORT_ADMIN   # who sends it may pass over gates; the same for all coordinators
+# alerts:                # who is told when a person must act
+#   receivers:           # secrets by reference only: env:NAME or file:PATH
+#     - {name: chat, kind: slack, url: "env:SLACK_URL"}
+#     - {name: hook, kind: webhook, url: "https://ops.example.org/cohort"}
+#     - {name: mail, kind: email, server: "smtp.example.org:587", from: cohort@example.org,
+#        to: [ops@example.org], user: cohort, password: "file:/run/secrets/smtp"}
+#   rules:               # without any: a default for each of what can be watched
+#     - {name: broken, when: job-failed, group: [job], to: [chat]}
+#     - {name: stuck, when: stage-waiting, for: 30m, again: 4h}
+#   # when: job-failed, stage-waiting, worker-lost, no-workers, schedule-late,
+#   #   data-gate, drift, model-rolled-back, deployment-degraded, leader-changes
 `
 
 const sampleWorker = `# cohort worker --config worker.yaml
@@ -85,6 +96,7 @@ listen: 127.0.0.1:0      # for other members of a training round
 # cores: 1               # default: what the machine has
 # memory_mb: 2048
 # kernels: auto          # auto | avx512 | avx2 | portable
+# metrics: 127.0.0.1:7080  # /metrics for Prometheus; default: off. A coordinator's are at its http
 # exec: [python3, /opt/etl/*]   # programs that exec stages may run here; default: none
 `
 

@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cohort/cli/local"
+	"cohort/coordinator/wire"
 )
 
 // workerFile is the configuration of a worker.
@@ -18,7 +19,8 @@ type workerFile struct {
 	Cores        int      `yaml:"cores"`
 	MemoryMB     int64    `yaml:"memory_mb"`
 	Kernels      string   `yaml:"kernels"`
-	Exec         []string `yaml:"exec"` // programs that exec stages may run
+	Metrics      string   `yaml:"metrics"` // HOST:PORT of /metrics; empty: none
+	Exec         []string `yaml:"exec"`    // programs that exec stages may run
 }
 
 func (p *program) workerCommand() *cli.Command {
@@ -29,7 +31,7 @@ func (p *program) workerCommand() *cli.Command {
 
 func (p *program) worker(c *cli.Context) error {
 	f := workerFile{Listen: "127.0.0.1:0", Kernels: "auto"}
-	path, err := readNodeFile(c, "worker", &f)
+	path, err := readNodeFile(c, "worker", &f, func(wire.Noter) {})
 	if err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func (p *program) worker(c *cli.Context) error {
 	}
 	node, err := local.StartWorker(c.Context, local.Worker{
 		ID: f.ID, DataDir: f.DataDir, Coordinators: f.Coordinators, Listen: f.Listen, Advertise: f.Advertise, Serve: f.Serve,
-		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec,
+		Insecure: f.Insecure, Cores: f.Cores, MemoryMB: f.MemoryMB, Kernels: f.Kernels, Exec: f.Exec, Metrics: f.Metrics,
 		Version: versionText(), Logger: log,
 	})
 	if err != nil {

@@ -14,11 +14,14 @@ import (
 	"sync"
 	"time"
 
+	"cohort/coordinator/alert/notify"
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gateway"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
 	"cohort/coordinator/schedule"
+	"cohort/coordinator/metrics"
+	"cohort/coordinator/metrics/machine"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -53,6 +56,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	AdminToken string // whoever sends it may pass over gates; empty: nobody may
+	Rules     []wire.AlertRule // of incidents; none: there are no incidents
+	Receivers []notify.Named   // who is told of them
 }
 
 // DefaultLease is how long a worker may be silent.
@@ -121,6 +126,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	n.serve(ctx)
 	n.loops.Go(func() { n.lead(ctx) })
 	n.loops.Go(func() { n.gateway.Run(ctx) })
+	n.loops.Go(func() { n.watchAlerts(ctx) })
 	return n, nil
 }
 
@@ -178,12 +184,17 @@ func (n *Node) serve(ctx context.Context) {
 	if n.cfg.Stream != nil {
 		url, logs = n.cfg.Stream.URL(), streamLogs{n.conn}
 	}
+	progress := httpapi.NewProgress()
+	registry := machine.Registry(n.cfg.DataDir, metrics.New(metrics.Source{
+		State: n.state, Raft: n.consensus.Stats, Progress: progress.Of,
+		Leads: func() bool { _, in := n.office.Serving(); return in },
+	}))
 	n.server = &http.Server{
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
-			Leases: n.leases, Progress: httpapi.NewProgress(), Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
-			Sign: n.key, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(),
+			Leases: n.leases, Progress: progress, Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
+			Sign: n.key, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(), Metrics: machine.Handler(registry, n.log),
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

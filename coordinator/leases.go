@@ -135,6 +135,9 @@ func (l *leases) over(v *state.View) map[*wire.Node]string {
 		default:
 			continue
 		}
+		if n.Status == wire.NodeDraining {
+			found[n] = wire.ReasonLeft + ": " + n.Reason
+		}
 		l.ended[n.ID] = n.Session
 	}
 	return found

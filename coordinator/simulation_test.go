@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cohort/coordinator"
+	"cohort/coordinator/alert/notify"
 	"cohort/coordinator/client"
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
@@ -34,6 +35,9 @@ type world struct {
 	log   *slog.Logger
 	cut   consensus.Snapshots // of the logs; zero: the product's
 
+	rules     []wire.AlertRule
+	receivers []notify.Named
+
 	coordinators map[string]*coordinator.Node
 	addrs        []string
 	workers      map[string]*worker.Node
@@ -50,9 +54,13 @@ func timings() consensus.Timings {
 	return consensus.Timings{Heartbeat: 2 * time.Second, Election: 2 * time.Second, Lease: time.Second, Commit: 50 * time.Millisecond}
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64) *world { return newWorldWith(t, seed, nil, nil) }
+
+// newWorldWith is one that looks for incidents.
+func newWorldWith(t *testing.T, seed uint64, rules []wire.AlertRule, receivers []notify.Named) *world {
 	t.Helper()
 	w := &world{
+		rules: rules, receivers: receivers,
 		t: t, net: simnet.New(seed), dir: folder(t), blobs: lake.NewMemory(), log: slog.New(slog.DiscardHandler),
 		coordinators: map[string]*coordinator.Node{}, workers: map[string]*worker.Node{},
 	}
@@ -76,6 +84,7 @@ func (w *world) startCoordinator(id string) {
 	l := host.Listen(httpPort)
 	c := coordinator.Config{
 		ID: id, DataDir: filepath.Join(w.dir, id), HTTP: l, Raft: raft, Timings: timings(), Cut: w.cut, Blobs: w.blobs, Dial: host.Dial, Logger: w.log,
+		Rules: w.rules, Receivers: w.receivers,
 		Gossip: &gossip.Config{
 			Name: id, Meta: gossip.Meta{Role: "coordinator", HTTP: l.Addr().String()}, Transport: host.Gossip(), Logger: w.log,
 		},

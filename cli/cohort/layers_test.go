@@ -13,10 +13,10 @@ import (
 // lower lines, never its own.
 var layers = []string{
 	"coordinator/cron",
-	"kernels dataplane coordinator/wire coordinator/simnet",
+	"kernels dataplane coordinator/metrics/machine coordinator/wire coordinator/simnet",
 	"kernels/cpu dkt/metric dkt/tune dkt/onnx dkt/input dkt/sequence dkt/simulate dataplane/batch coordinator/state coordinator/gossip coordinator/client worker/device worker/supervise",
-	"kernels/kerneltest dkt dkt/baseline dkt/infer dataplane/lake dataplane/stream coordinator/schedule coordinator/consensus worker/collective",
-	"coordinator/gateway dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality",
+	"kernels/kerneltest dkt dkt/baseline dkt/infer dataplane/lake dataplane/stream coordinator/schedule coordinator/alert coordinator/consensus worker/collective",
+	"coordinator/gateway dkt/graph dkt/checkpoint dkt/feature dataplane/source dataplane/fetch dataplane/quality coordinator/alert/notify coordinator/metrics",
 	"coordinator/httpapi worker/train worker/stage worker/serve",
 	"coordinator worker",
 	"cli/local",
@@ -51,6 +51,7 @@ var owners = map[string]string{
 	"github.com/hashicorp/golang-lru": "worker/serve",
 	"github.com/twmb/franz-go":        "dataplane/source",
 	"google.golang.org/protobuf":      "dkt/onnx",
+	"github.com/wneessen/go-mail":     "coordinator/alert/notify",
 	"C":                               "kernels/cuda worker/device",
 }
 

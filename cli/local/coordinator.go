@@ -12,8 +12,10 @@ import (
 	"strconv"
 
 	"cohort/coordinator"
+	"cohort/coordinator/alert/notify"
 	"cohort/coordinator/consensus"
 	"cohort/coordinator/gossip"
+	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 	"cohort/dataplane/stream"
 )
@@ -27,6 +29,7 @@ type Coordinator struct {
 	Version                    string
 	Logger                     *slog.Logger
 	AdminToken                 string // empty: nobody may pass over gates
+	Alerts                     wire.AlertsSpec // checked; without receivers and rules there are no incidents
 }
 
 // CoordinatorNode is a running coordinator with all that it was wired to.
@@ -100,7 +103,12 @@ func (w *wiring) listen(ctx context.Context, name, addr string) (net.Listener, e
 }
 
 func (w *wiring) wire(ctx context.Context) (config coordinator.Config, err error) {
-	config = coordinator.Config{ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger, AdminToken: w.AdminToken}
+	config = coordinator.Config{
+		ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger, AdminToken: w.AdminToken, Rules: w.Alerts.Filled().Rules,
+	}
+	if config.Receivers, err = notify.Open(w.Alerts.Receivers); err != nil {
+		return config, err
+	}
 	if config.HTTP, err = w.listen(ctx, "http", w.HTTP); err != nil {
 		return config, err
 	}

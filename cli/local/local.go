@@ -34,6 +34,7 @@ type Config struct {
 	Exec     []string // programs that exec stages may run
 	Version  string
 	Logger   *slog.Logger
+	Alerts   wire.AlertsSpec // checked
 }
 
 // mostWorkers bounds a cluster in one process.
@@ -95,7 +96,7 @@ func (c *Cluster) start(ctx context.Context, conf Config) (err error) {
 	c.coordinator, err = StartCoordinator(ctx, Coordinator{
 		ID: "c1", DataDir: filepath.Join(conf.DataDir, "c1"), HTTP: conf.HTTP,
 		Raft:     "127.0.0.1:0", // a lone voter never dials: its address in the log may be another run's
-		Insecure: conf.Insecure, Version: conf.Version, Logger: conf.Logger, AdminToken: c.token,
+		Insecure: conf.Insecure, Version: conf.Version, Logger: conf.Logger, AdminToken: c.token, Alerts: conf.Alerts,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"cohort/coordinator/client"
@@ -34,6 +35,7 @@ type Worker struct {
 	MemoryMB     int64    // 0: the machine's
 	Kernels      string   // auto | avx512 | avx2 | portable
 	Exec         []string // programs that exec stages may run: names, and patterns of absolute paths
+	Metrics      string   // HOST:PORT of /metrics; empty: none
 	Version      string
 	Logger       *slog.Logger
 	stream       *stream.Conn // of a coordinator in the same process
@@ -44,6 +46,9 @@ type WorkerNode struct {
 	node *worker.Node
 	api  *client.Client
 	lock io.Closer
+
+	metrics     *http.Server // nil: none
+	metricsAddr string
 }
 
 // StartWorker locks the data folder, opens the listener and starts the node,
@@ -54,6 +59,11 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 	}
 	if err := errors.Join(checkAddress("listen", c.Listen, c.Insecure), checkAddress("serve", c.Serve, c.Insecure)); err != nil {
 		return nil, err
+	}
+	if c.Metrics != "" {
+		if err := checkAddress("metrics", c.Metrics, c.Insecure); err != nil {
+			return nil, err
+		}
 	}
 	lock, err := Lock(c.DataDir)
 	if err != nil {
@@ -78,7 +88,16 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), lock.Close())
 	}
-	return &WorkerNode{node: node, api: api, lock: lock}, nil
+	n := &WorkerNode{node: node, api: api, lock: lock}
+	if c.Metrics == "" {
+		return n, nil
+	}
+	scraped, err := Listen(ctx, "metrics", c.Metrics, c.Insecure)
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.metrics, n.metricsAddr = serveMetrics(scraped, node, c.DataDir, c.Logger), scraped.Addr().String()
+	return n, nil
 }
 
 // replicas opens the listener of a replica. Others reach it at the host that the
@@ -96,6 +115,8 @@ func (c *Worker) replicas(ctx context.Context) (net.Listener, string, error) {
 	}
 	return l, addr, nil
 }
+// MetricsAddr is where the worker's /metrics are; empty: nowhere.
+func (n *WorkerNode) MetricsAddr() string { return n.metricsAddr }
 
 // Addr is where members of rounds reach the worker.
 func (n *WorkerNode) Addr() string { return n.node.Addr() }
@@ -118,6 +139,9 @@ func (n *WorkerNode) Stop() error {
 // Close ends the worker at once and gives the data folder back.
 func (n *WorkerNode) Close() error {
 	err := n.node.Close()
+	if n.metrics != nil {
+		err = errors.Join(err, n.metrics.Close())
+	}
 	n.api.Close()
 	return errors.Join(err, n.lock.Close())
 }

@@ -61,6 +61,7 @@ type Deps struct {
 	Logger      *slog.Logger
 	Sign        ed25519.PrivateKey // signs models
 	AdminToken  string             // of those who may pass over gates; empty: nobody may
+	Metrics     http.Handler // of /metrics; nil: none
 }
 
 type api struct {
@@ -92,6 +93,7 @@ func New(d Deps) http.Handler {
 	a.serveModels()
 	a.serveDeployments()
 	a.serveStudies()
+	a.serveAlerts()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)
@@ -110,6 +112,9 @@ func New(d Deps) http.Handler {
 	a.leader("GET /v1/features/{id}", a.feature)
 	a.leader("GET /v1/features/{id}/students/{student}", a.featuresOf)
 	a.serveParts()
+	if d.Metrics != nil {
+		a.mux.Handle("GET /metrics", d.Metrics)
+	}
 	a.local("/", func(http.ResponseWriter, *http.Request) error {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no such page: the API is below /v1/"}
 	})

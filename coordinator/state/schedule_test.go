@@ -15,7 +15,7 @@ import (
 func known(n wire.Number) bool {
 	return n >= 1 && n <= wire.CmdRetryJob || n >= wire.CmdPutSchedule && n <= wire.CmdWarnJob ||
 		n >= wire.CmdPutKey && n <= wire.CmdDeleteVersion ||
-		n >= wire.CmdTaskReady && n <= wire.CmdStopDeployment
+		n >= wire.CmdTaskReady && n <= wire.CmdStopDeployment || n >= wire.CmdPutAlerts && n <= wire.CmdPutSilence
 }
 
 // scheduleBodies are commands of schedules that often fit together.

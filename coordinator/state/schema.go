@@ -25,6 +25,8 @@ const (
 
 	tableRequests = "requests"
 	tableFeatures = "features"
+	tableAlerts   = "alerts"
+	tableSilences = "silences"
 	tableWaits    = "waits" // derived, in no snapshot
 
 	tableModels      = "models"
@@ -42,6 +44,7 @@ func tables() []string {
 		tableModels, tableVersions, tableEvaluations, tableKeys, tableHistory,
 		tableDeployments,
 		tableLog, tableSegments, tableKnown, tableAttempts,
+		tableAlerts, tableSilences,
 	}
 }
 
@@ -216,6 +219,11 @@ func schema() *memdb.DBSchema {
 			index("id", true, func(b *wire.Backfill) []byte { return text(b.ID) }),
 			index("schedule", true, func(b *wire.Backfill) []byte { return append(text(b.Schedule), number(b.CreateIndex)...) }),
 			index("open", true, func(b *wire.Backfill) []byte { return openKey(b.Status, b.CreateIndex, b.ID) })),
+		table(tableAlerts,
+			index("id", true, func(a *wire.Alert) []byte { return text(a.ID) }),
+			index("open", true, firingKey),
+			index("over", true, overKey)),
+		table(tableSilences, index("id", true, func(s *wire.Silence) []byte { return text(s.ID) })),
 		table(tableRequests,
 			index("id", true, func(r *request) []byte { return text(r.ID) }),
 			index("age", true, func(r *request) []byte { return append(number(r.Index), text(r.ID)...) })),

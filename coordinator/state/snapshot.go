@@ -149,6 +149,10 @@ func decodeRecord(l line) (any, error) {
 		record = &wire.Backfill{}
 	case tableDeployments:
 		record = &wire.Deployment{}
+	case tableAlerts:
+		record = &wire.Alert{}
+	case tableSilences:
+		record = &wire.Silence{}
 	case tableRequests:
 		record = &request{}
 	default:

@@ -18,6 +18,7 @@ type Store struct {
 	db      *memdb.MemDB
 	changed chan struct{} // closed at the next change
 	dropped chan struct{} // closed when db is replaced
+	applied applied
 }
 
 // New returns an empty state.
@@ -63,6 +64,7 @@ const bodyVersion = 1
 // on and drift from the others.
 func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
 	defer s.announce()
+	s.applied.count(env.Number)
 	t := &tx{Txn: s.db.Txn(true), index: index, now: env.Time, actor: env.Actor}
 	if r := t.request(env.Request); r != nil {
 		t.settle(env.Request, wire.Outcome{})

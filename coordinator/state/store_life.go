@@ -29,6 +29,12 @@ func (t *tx) applyLife(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.appendAttempts)
 	case wire.CmdSealAttempts:
 		return do(env, t.sealAttempts)
+	case wire.CmdPutAlerts:
+		return do(env, t.putAlerts)
+	case wire.CmdAckAlert:
+		return do(env, t.ackAlert)
+	case wire.CmdPutSilence:
+		return do(env, t.putSilence)
 	default:
 		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
 	}

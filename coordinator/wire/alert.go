@@ -47,6 +47,7 @@ type Alert struct {
 	Count    int               `json:"count"` // things that fire under it, at most at once
 	Since    int64             `json:"since_ms"`
 	Ended    int64             `json:"ended_ms,omitempty"`
+	Grown    int64             `json:"grown_ms,omitempty"` // when Count last rose
 	Notified map[string]int64  `json:"notified,omitempty"` // receiver → when it was last told
 	By       string            `json:"by,omitempty"`       // who acknowledged it
 	Note     string            `json:"note,omitempty"`
@@ -64,9 +65,17 @@ type Silence struct {
 	Meta
 }
 
-// PutAlerts opens, changes and resolves incidents.
+// PutAlerts opens, changes and resolves incidents, and keeps who was told.
 type PutAlerts struct {
-	Alerts []Alert `json:"alerts"`
+	Alerts []Alert `json:"alerts,omitempty"`
+	Told   []Told  `json:"told,omitempty"`
+}
+
+// Told says that a receiver took the notice of how an incident stood at a time.
+type Told struct {
+	ID       string `json:"id"`
+	Receiver string `json:"receiver"`
+	At       int64  `json:"at_ms"`
 }
 
 // AckAlert says that a person takes care of an incident.
@@ -76,7 +85,21 @@ type AckAlert struct {
 	Note string `json:"note,omitempty"`
 }
 
-// PutSilence begins a silence, or ends one with Until in the past.
+// PutSilence begins a silence, or ends the one of its ID with Until in the past.
 type PutSilence struct {
 	Silence Silence `json:"silence"`
+}
+
+// Holds reports whether a silence holds back the notices of an incident now,
+// Unix milliseconds.
+func (s *Silence) Holds(a *Alert, now int64) bool {
+	if now >= s.Until || s.Rule != "" && s.Rule != a.Rule {
+		return false
+	}
+	for k, v := range s.Labels {
+		if a.Labels[k] != v {
+			return false
+		}
+	}
+	return true
 }
