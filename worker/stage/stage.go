@@ -1,4 +1,5 @@
 // Package stage runs the pipeline stages that are no training: import, shard,
+// promotion,
 // commands, and the trivial noop and idle.
 package stage
 
