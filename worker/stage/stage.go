@@ -1,5 +1,5 @@
-// Package stage runs the pipeline stages that are no training: import, shard,
-// commands, and the trivial noop and idle.
+// Package stage runs the pipeline stages that are no training: import, extract,
+// validate, shard, promote, commands, and the trivial noop and idle.
 package stage
 
 import (

@@ -1,5 +1,6 @@
-// Package train runs one worker's part of a training job: a member of a round
-// that trains, and the test of the weights that come out of it.
+// Package train runs a worker's part of what knows a model's weights: a member of
+// a round that trains, the test of what comes out of it, its comparison with the
+// model in production, and its registration.
 package train
 
 import (
