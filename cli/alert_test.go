@@ -104,7 +104,7 @@ func scrape(t *testing.T, url string, parts ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Body.Close()
+	defer r.Body.Close() //nolint:errcheck // tests
 	text, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %d, %v", url, r.StatusCode, err)

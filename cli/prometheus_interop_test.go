@@ -53,7 +53,7 @@ func query(t *testing.T, base, promQL string) map[string]float64 {
 	if err != nil {
 		return nil // not up yet
 	}
-	defer r.Body.Close()
+	defer r.Body.Close() //nolint:errcheck // tests
 	var reply struct {
 		Data struct {
 			Result []struct {

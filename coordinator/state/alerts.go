@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -10,6 +11,20 @@ import (
 
 // keepAlerts is how many incidents that are over are kept.
 const keepAlerts = 1000
+
+// applyAlerts is the end of apply's switch.
+func (t *tx) applyAlerts(env wire.Envelope) (id string, refused *wire.Error) {
+	switch env.Number {
+	case wire.CmdPutAlerts:
+		return do(env, t.putAlerts)
+	case wire.CmdAckAlert:
+		return do(env, t.ackAlert)
+	case wire.CmdPutSilence:
+		return do(env, t.putSilence)
+	default:
+		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
+	}
+}
 
 func (t *tx) alert(id string) *wire.Alert {
 	return first[wire.Alert](t.Txn, tableAlerts, "id", id)

@@ -129,8 +129,6 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.stepBackfill)
 	case wire.CmdWarnJob:
 		return do(env, t.warnJob)
-	case wire.CmdCloseFan:
-		return do(env, t.closeFan)
 	default:
 		return t.applyLife(env)
 	}

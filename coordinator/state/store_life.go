@@ -1,14 +1,14 @@
 package state
 
 import (
-	"fmt"
-
 	"cohort/coordinator/wire"
 )
 
 // applyLife goes on with the switch of apply, over the commands of a model's life.
 func (t *tx) applyLife(env wire.Envelope) (id string, refused *wire.Error) {
 	switch env.Number {
+	case wire.CmdCloseFan:
+		return do(env, t.closeFan)
 	case wire.CmdPutKey:
 		return do(env, t.putKey)
 	case wire.CmdPromote:
@@ -29,13 +29,7 @@ func (t *tx) applyLife(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.appendAttempts)
 	case wire.CmdSealAttempts:
 		return do(env, t.sealAttempts)
-	case wire.CmdPutAlerts:
-		return do(env, t.putAlerts)
-	case wire.CmdAckAlert:
-		return do(env, t.ackAlert)
-	case wire.CmdPutSilence:
-		return do(env, t.putSilence)
 	default:
-		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
+		return t.applyAlerts(env)
 	}
 }

@@ -153,12 +153,12 @@ func newMailbox(t *testing.T, auth string) *mailbox {
 			m.talk(c, auth)
 		}
 	})
-	t.Cleanup(func() { l.Close(); wg.Wait() })
+	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
 	return m
 }
 
 func (m *mailbox) talk(c net.Conn, auth string) {
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // tests
 	r := bufio.NewReader(c)
 	fmt.Fprint(c, "220 test\r\n")
 	for {
@@ -231,7 +231,7 @@ func TestAMuteMailServerIsNotWaitedForLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // tests
 	all, err := notify.Open([]wire.AlertReceiver{{
 		Name: "mail", Kind: "email", Server: l.Addr().String(), From: "c@example.org", To: []string{"a@example.org"}, NoTLS: true,
 	}})
