@@ -195,7 +195,9 @@ func (c *cluster) PutPlan(_ context.Context, q wire.PutPlan) (wire.Outcome, erro
 	return wire.Outcome{ID: q.Plan}, nil
 }
 
-func (c *cluster) SealAttempts(context.Context, uint64) ([]wire.AttemptSegment, error) { return nil, nil }
+func (c *cluster) SealAttempts(_ context.Context, _ uint64) ([]wire.AttemptSegment, error) {
+	return nil, nil
+}
 
 func (c *cluster) Checkpoint(ctx context.Context, p wire.PutCheckpoint) (wire.Outcome, error) {
 	c.mu.Lock()
