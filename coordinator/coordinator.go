@@ -19,9 +19,9 @@ import (
 	"cohort/coordinator/gateway"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
-	"cohort/coordinator/schedule"
 	"cohort/coordinator/metrics"
 	"cohort/coordinator/metrics/machine"
+	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -55,9 +55,9 @@ type Config struct {
 	Lease  time.Duration                                                     // 0 is DefaultLease
 	Logger *slog.Logger
 
-	AdminToken string // whoever sends it may pass over gates; empty: nobody may
-	Rules     []wire.AlertRule // of incidents; none: there are no incidents
-	Receivers []notify.Named   // who is told of them
+	AdminToken string           // whoever sends it may pass over gates; empty: nobody may
+	Rules      []wire.AlertRule // of incidents; none: there are no incidents
+	Receivers  []notify.Named   // who is told of them
 }
 
 // DefaultLease is how long a worker may be silent.

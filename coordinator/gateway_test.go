@@ -51,7 +51,7 @@ func TestAttemptsAreKeptAcrossARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = alone(t, dir, longLease)
-	defer n.Close()
+	defer n.Close() //nolint:errcheck // the test is over
 	c2 := client.New([]string{n.Addr()}, client.Options{Patience: 20 * time.Second})
 	defer c2.Close()
 	if _, err := c2.SendAttempts(t.Context(), "", "ann", tries(5)); err != nil {

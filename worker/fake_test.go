@@ -233,7 +233,10 @@ func (c *cluster) StartDeployment(_ context.Context, model string, q wire.Deploy
 	c.promotions = append(c.promotions, wire.Promote{Model: model, Version: q.Version, Traffic: true})
 	return c.promoted, nil
 }
-func (c *cluster) SealAttempts(context.Context, uint64) ([]wire.AttemptSegment, error) { return nil, nil }
+
+func (c *cluster) SealAttempts(_ context.Context, _ uint64) ([]wire.AttemptSegment, error) {
+	return nil, nil
+}
 
 func (c *cluster) Checkpoint(ctx context.Context, p wire.PutCheckpoint) (wire.Outcome, error) {
 	c.mu.Lock()

@@ -28,7 +28,7 @@ type Coordinator struct {
 	Insecure                   bool // addresses may be such that others can reach
 	Version                    string
 	Logger                     *slog.Logger
-	AdminToken                 string // empty: nobody may pass over gates
+	AdminToken                 string          // empty: nobody may pass over gates
 	Alerts                     wire.AlertsSpec // checked; without receivers and rules there are no incidents
 }
 

@@ -115,6 +115,7 @@ func (c *Worker) replicas(ctx context.Context) (net.Listener, string, error) {
 	}
 	return l, addr, nil
 }
+
 // MetricsAddr is where the worker's /metrics are; empty: nowhere.
 func (n *WorkerNode) MetricsAddr() string { return n.metricsAddr }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,7 +129,7 @@ func (o *office) send(path, body string, header ...string) (int, string, http.He
 		o.t.Error(err)
 		return 0, "", nil
 	}
-	defer r.Body.Close()
+	defer r.Body.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		o.t.Error(err)
@@ -231,7 +232,7 @@ func (f *fake) step(w http.ResponseWriter, r *http.Request) {
 			before = fakeP(window)[a.Skill]
 		}
 		reply.Before = append(reply.Before, before)
-		window = append(window[:len(window):len(window)], a)
+		window = append(slices.Clip(window), a)
 		if a.Skill == "odd" {
 			reply.Unknown++
 		}

@@ -23,7 +23,7 @@ func TestIndexesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer disk.close()
+	defer disk.close() //nolint:errcheck // of the test's folder
 	students := []string{"a", "ab", "a\x01", "ä", "a\xff", "b"}
 	rapid.Check(t, func(r *rapid.T) {
 		if err := disk.reset(); err != nil {

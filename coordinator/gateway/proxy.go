@@ -25,7 +25,7 @@ func (g *Gateway) proxy(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		fault(w, http.StatusRequestEntityTooLarge, "BAD_REQUEST", "the body can't be read, or is longer than "+strconv.Itoa(maxBody)+" bytes")
-		return nil
+		return nil //nolint:nilerr // it is answered
 	}
 	c := call{method: r.Method, uri: r.URL.RequestURI(), header: bare(r.Header), body: body}
 	name := modelOf(r)

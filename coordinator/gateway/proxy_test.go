@@ -23,7 +23,7 @@ func (o *office) get(path string) (int, string, http.Header) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer r.Body.Close()
+	defer r.Body.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		o.t.Error(err)

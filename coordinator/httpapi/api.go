@@ -61,7 +61,7 @@ type Deps struct {
 	Logger      *slog.Logger
 	Sign        ed25519.PrivateKey // signs models
 	AdminToken  string             // of those who may pass over gates; empty: nobody may
-	Metrics     http.Handler // of /metrics; nil: none
+	Metrics     http.Handler       // of /metrics; nil: none
 }
 
 type api struct {

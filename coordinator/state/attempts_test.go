@@ -3,6 +3,7 @@ package state_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,13 +162,13 @@ func TestAttemptsAreAppliedExactlyOnce(t *testing.T) {
 					r.Fatal("a restored state differs from a replayed one")
 				}
 				var got []string
-				for k, a := range append(sealed[:len(sealed):len(sealed)], v.AttemptTail(0)...) {
+				for k, a := range append(slices.Clip(sealed), v.AttemptTail(0)...) {
 					if a.Seq != uint64(k)+1 {
 						r.Fatalf("attempt %d has position %d", k, a.Seq)
 					}
 					got = append(got, a.Student+"/"+a.ID)
 				}
-				if d := cmp.Diff(order[:len(order):len(order)], got); len(order)+len(got) > 0 && d != "" {
+				if d := cmp.Diff(order, got); len(order)+len(got) > 0 && d != "" {
 					r.Fatalf("the log is not what was sent: %s", d)
 				}
 			},

@@ -23,7 +23,7 @@ type Env struct {
 	// plan that holds: an earlier attempt's may be there. Reused: the coordinator
 	// knows its result, and has ended the stage.
 	Commit   func(ctx context.Context, plan string) (holds string, reused bool, err error)
-	Registry Registry // of a promotion
+	Registry Registry      // of a promotion
 	Attempts source.Sealer // the cluster's attempt log; nil: it is no source here
 	Logger   *slog.Logger
 	Dir      string   // absolute; where commands have their folders
