@@ -23,12 +23,19 @@ func (p *program) client(c *cli.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.connect(addrs...), nil
+	token, err := p.token(c)
+	if err != nil {
+		return nil, err
+	}
+	return p.connectAs(token, addrs...), nil
 }
 
 // connect makes a client that Main closes.
-func (p *program) connect(addrs ...string) *client.Client {
-	c := client.New(addrs, client.Options{Actor: p.actor()})
+func (p *program) connect(addrs ...string) *client.Client { return p.connectAs("", addrs...) }
+
+// connectAs makes one that sends an admin token.
+func (p *program) connectAs(token string, addrs ...string) *client.Client {
+	c := client.New(addrs, client.Options{Actor: p.actor(), Token: token})
 	p.clients = append(p.clients, c)
 	return c
 }

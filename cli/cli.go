@@ -77,7 +77,7 @@ func environment(env []string) map[string]string {
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.demoCommand(), p.devCommand(), p.coordinatorCommand(), p.workerCommand(),
-		p.jobCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.benchCommand(),
+		p.jobCommand(), p.scheduleCommand(), p.nodeCommand(), p.dataCommand(), p.featureCommand(), p.modelCommand(), p.deployCommand(), p.benchCommand(),
 		p.doctorCommand(), p.versionCommand(),
 	}
 }
@@ -145,7 +145,7 @@ func commonFlags() []cli.Flag {
 
 // clientFlags are those of commands that talk to a cluster.
 func clientFlags(more ...cli.Flag) []cli.Flag {
-	return append(more, &cli.StringFlag{
-		Name: "addr", Value: defaultAddr, Usage: "`URL` of a coordinator, or a list with commas",
-	})
+	return append(more,
+		&cli.StringFlag{Name: "addr", Value: defaultAddr, Usage: "`URL` of a coordinator, or a list with commas"},
+		&cli.StringFlag{Name: "token-file", Usage: "`FILE` of the admin token (also COHORT_TOKEN)"})
 }

@@ -20,6 +20,8 @@ type coordinatorFile struct {
 	Gossip   string `yaml:"gossip"`
 	Stream   string `yaml:"stream"`
 	Insecure bool   `yaml:"insecure"`
+	// AdminToken is env:NAME or file:PATH; every coordinator has the same.
+	AdminToken string `yaml:"admin_token"`
 }
 
 func (p *program) coordinatorCommand() *cli.Command {
@@ -68,13 +70,17 @@ func (p *program) coordinator(c *cli.Context) error {
 	if err := missing(path, [2]string{"id", f.ID}, [2]string{"data_dir", f.DataDir}); err != nil {
 		return err
 	}
+	token, err := p.secret(f.AdminToken)
+	if err != nil {
+		return fmt.Errorf("%s: admin_token: %w", path, err)
+	}
 	log, err := p.logger(c)
 	if err != nil {
 		return err
 	}
 	node, err := local.StartCoordinator(c.Context, local.Coordinator{
 		ID: f.ID, DataDir: f.DataDir, HTTP: f.HTTP, Raft: f.Raft, Gossip: f.Gossip, Stream: f.Stream,
-		Insecure: f.Insecure, Version: versionText(), Logger: log,
+		Insecure: f.Insecure, Version: versionText(), Logger: log, AdminToken: token,
 	})
 	if err != nil {
 		return err

@@ -73,6 +73,7 @@ http: 127.0.0.1:7070
 raft: 127.0.0.1:7071
 gossip: 127.0.0.1:7072
 stream: 127.0.0.1:7073
+# admin_token: env:COHORT_ADMIN   # who sends it may pass over gates; the same for all coordinators
 `
 
 const sampleWorker = `# cohort worker --config worker.yaml

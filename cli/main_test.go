@@ -94,6 +94,7 @@ type fake struct {
 	answers  map[string][]any // "GET /v1/jobs/x" → one answer a call, the last one for ever
 	requests []string
 	bodies   []string
+	tokens   []string // Authorization headers
 }
 
 func newFake(t *testing.T, answers map[string][]any) (*fake, string) {
@@ -111,6 +112,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = body.ReadFrom(r.Body)
 	key := r.Method + " " + r.URL.Path
 	f.requests, f.bodies = append(f.requests, key), append(f.bodies, body.String())
+	f.tokens = append(f.tokens, r.Header.Get("Authorization"))
 	list := f.answers[key]
 	if len(list) == 0 {
 		list = []any{&wire.Error{Code: wire.CodeNotFound, Message: strings.TrimPrefix(r.URL.Path, "/v1/") + " is unknown"}}
@@ -124,6 +126,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			wire.CodeInvalid: 400, wire.CodeGate: 412, wire.CodeNotFound: 404, wire.CodeConflict: 409,
 			wire.CodeDenied: 403, wire.CodeNoLeader: 503, wire.CodeInternal: 500,
 		}[e.Code])
+	}
+	if blob, ok := list[0].([]byte); ok {
+		_, _ = w.Write(blob)
+		return
 	}
 	_ = json.NewEncoder(w).Encode(list[0])
 }

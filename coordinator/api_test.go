@@ -37,7 +37,16 @@ func listen(t *testing.T) net.Listener {
 const longLease = 10 * time.Minute
 
 // alone starts one coordinator over TCP on a folder.
-func alone(t *testing.T, dir string, lease time.Duration) *coordinator.Node {
+func alone(t *testing.T, dir string, lease time.Duration, change ...func(*coordinator.Config)) *coordinator.Node {
+	t.Helper()
+	n, err := tryAlone(t, dir, lease, change...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func tryAlone(t *testing.T, dir string, lease time.Duration, change ...func(*coordinator.Config)) (*coordinator.Node, error) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	raft := listen(t)
@@ -58,15 +67,15 @@ func alone(t *testing.T, dir string, lease time.Duration) *coordinator.Node {
 	if err := gossipPort.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := coordinator.Start(context.WithoutCancel(t.Context()), coordinator.Config{
+	c := coordinator.Config{
 		ID: "c1", DataDir: dir, HTTP: listen(t), Raft: transport, Peers: []consensus.Peer{{ID: "c1", Addr: raft.Addr().String()}},
 		Gossip: &gossip.Config{Name: "c1", Bind: "127.0.0.1", Port: port, Logger: log},
 		Blobs:  blobs, Stream: streams, Lease: lease, Version: "test", Logger: log,
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return n
+	for _, f := range change {
+		f(&c)
+	}
+	return coordinator.Start(context.WithoutCancel(t.Context()), c)
 }
 
 func code(err error) wire.Code {

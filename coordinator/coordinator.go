@@ -4,6 +4,7 @@ package coordinator
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"cohort/coordinator/gateway"
 	"cohort/coordinator/gossip"
 	"cohort/coordinator/httpapi"
+	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -42,12 +44,15 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
+	Live   LiveStats // of versions that serve; nil: the gateway's
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // to the leader; nil: TCP
 	Lease  time.Duration                                                     // 0 is DefaultLease
 	Logger *slog.Logger
+
+	AdminToken string // whoever sends it may pass over gates; empty: nobody may
 }
 
 // DefaultLease is how long a worker may be silent.
@@ -79,7 +84,10 @@ type Node struct {
 	leases    *leases
 	office    *office
 	gateway   *gateway.Gateway
+	live      LiveStats
+	health    schedule.Health // of versions that serve; the leader loop's alone
 	conn      *stream.Conn
+	key       ed25519.PrivateKey // that it signs models with
 	server    *http.Server
 	transport *http.Transport
 	cancel    context.CancelFunc
@@ -119,6 +127,9 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 // open starts what the API and the leader loop stand on.
 func (n *Node) open(ctx context.Context) (err error) {
 	c := n.cfg
+	if n.key, err = signingKey(c.DataDir); err != nil {
+		return err
+	}
 	dir := ""
 	if c.DataDir != "" {
 		dir = filepath.Join(c.DataDir, "raft")
@@ -165,7 +176,8 @@ func (n *Node) serve(ctx context.Context) {
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
-			Leases: n.leases, Progress: httpapi.NewProgress(), StreamURL: url, Alive: n.alive, Parts: n.gatewayParts(), Logger: n.log,
+			Leases: n.leases, Progress: httpapi.NewProgress(), Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
+			Sign: n.key, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(),
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

@@ -36,7 +36,8 @@ func (n *Node) lead(ctx context.Context) {
 		if n.inOffice(ctx) {
 			n.expire(ctx)
 			n.raise(ctx)
-			if wait := soonest(n.fire(ctx), n.decide(ctx)); wait > 0 {
+			n.introduce(ctx)
+			if wait := soonest(soonest(n.fire(ctx), n.rollOut(ctx)), n.decide(ctx)); wait > 0 {
 				due.Reset(wait)
 			}
 		} else {
@@ -60,6 +61,7 @@ func (n *Node) inOffice(ctx context.Context) bool {
 	in, fresh := n.office.enter(ctx)
 	if fresh {
 		n.leases.reset()
+		n.health = nil
 		n.log.Info("leads")
 	}
 	return in

@@ -26,6 +26,7 @@ type Coordinator struct {
 	Insecure                   bool // addresses may be such that others can reach
 	Version                    string
 	Logger                     *slog.Logger
+	AdminToken                 string // empty: nobody may pass over gates
 }
 
 // CoordinatorNode is a running coordinator with all that it was wired to.
@@ -99,7 +100,7 @@ func (w *wiring) listen(ctx context.Context, name, addr string) (net.Listener, e
 }
 
 func (w *wiring) wire(ctx context.Context) (config coordinator.Config, err error) {
-	config = coordinator.Config{ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger}
+	config = coordinator.Config{ID: w.ID, DataDir: w.DataDir, Version: w.Version, Logger: w.Logger, AdminToken: w.AdminToken}
 	if config.HTTP, err = w.listen(ctx, "http", w.HTTP); err != nil {
 		return config, err
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	HTTP     *http.Client  // nil: a client of its own
 	Actor    string        // who asks
 	Patience time.Duration // how long to go on trying when nobody answers; 0 is 2 s
+	Token    string        // of an admin; empty: none
 }
 
 // Client asks any of several coordinators. It is safe for concurrent use.
@@ -33,13 +34,14 @@ type Client struct {
 	addrs    []string
 	http     *http.Client
 	actor    string
+	token    string
 	patience time.Duration
 	at       atomic.Uint32 // address that answered last
 }
 
 // New returns a client of the coordinators at addrs, HOST:PORT or URLs.
 func New(addrs []string, o Options) *Client {
-	c := &Client{http: o.HTTP, actor: o.Actor, patience: o.Patience}
+	c := &Client{http: o.HTTP, actor: o.Actor, token: o.Token, patience: o.Patience}
 	for _, a := range addrs {
 		if !strings.Contains(a, "://") {
 			a = "http://" + a
@@ -142,6 +144,9 @@ func (c *Client) once(ctx context.Context, addr string, k call) (*http.Response,
 		req.Header.Set(wire.HeaderRequest, k.request)
 	}
 	req.Header.Set(wire.HeaderActor, c.actor)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	r, err := c.http.Do(req)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,10 +54,13 @@ type Deps struct {
 	Logs        Logs
 	Leases      Leases
 	Progress    *Progress
+	Live        LiveStats              // nil: nothing is known
 	StreamURL   string                 // told to workers
 	Alive       func(node string) bool // gossip's word
 	Parts       []Part                 // of the API that others serve
 	Logger      *slog.Logger
+	Sign        ed25519.PrivateKey // signs models
+	AdminToken  string             // of those who may pass over gates; empty: nobody may
 }
 
 type api struct {
@@ -85,6 +89,8 @@ func New(d Deps) http.Handler {
 	a.leader("POST /v1/jobs/{job}/stop", a.stop)
 	a.leader("POST /v1/jobs/{job}/retry", a.retry)
 	a.serveSchedules()
+	a.serveModels()
+	a.serveDeployments()
 	a.leader("GET /v1/nodes", a.nodes)
 	a.leader("GET /v1/nodes/{node}", a.node)
 	a.leader("POST /v1/nodes/{node}/register", a.register)

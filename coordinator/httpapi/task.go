@@ -13,6 +13,9 @@ func (a *api) result(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.sign(r.Context(), &q); err != nil {
+		return err
+	}
 	out, err := a.propose(r, wire.CmdTaskResult, q)
 	if err != nil {
 		return err

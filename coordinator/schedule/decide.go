@@ -25,7 +25,7 @@ const mostPlacements = 256
 // nodes are granted to it, since training uses all it gets. next is the
 // earliest time at which a pause ends, or 0.
 func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
-	p := &planner{v: v, now: now, next: math.MaxInt64, free: map[string]wire.Resources{}}
+	p := &planner{v: v, now: now, next: math.MaxInt64, free: map[string]wire.Resources{}, spreads: map[string]map[string]int{}}
 	for _, n := range v.Nodes(nil) {
 		if n.Status == wire.NodeReady {
 			p.nodes = append(p.nodes, n)
@@ -36,7 +36,7 @@ func Decide(v *state.View, now int64) (decisions []Decision, next int64) {
 	slices.SortStableFunc(jobs, func(a, b *wire.Job) int { return cmp.Compare(b.Priority, a.Priority) })
 	for _, j := range jobs {
 		for s := range v.Ready(j.ID) {
-			if p.full() {
+			if p.full(s) {
 				break
 			}
 			p.stage(s)
@@ -56,15 +56,16 @@ type planner struct {
 	now, next int64
 	nodes     []*wire.Node
 	free      map[string]wire.Resources
+	spreads   map[string]map[string]int // of services: stage → node → tasks
 	batch     []wire.Placement
 	decisions []Decision
 	placed    int
 }
 
-// full reports whether nothing more can be placed, or is to be now.
-func (p *planner) full() bool {
-	if p.placed >= mostPlacements {
-		return true
+// full reports whether nothing more can be placed of a stage, or is to be now.
+func (p *planner) full(s *wire.Stage) bool {
+	if p.placed >= mostPlacements || s.Resources.Cores == 0 {
+		return p.placed >= mostPlacements
 	}
 	for _, f := range p.free {
 		if f.Cores > 0 {
@@ -100,6 +101,9 @@ func (p *planner) stage(s *wire.Stage) {
 		if s.Kind == wire.StageTest {
 			granted.Cores = p.free[n.ID].Cores
 		}
+		if s.Kind == wire.StageServe {
+			p.replicas(s)[n.ID]++
+		}
 		p.batch = append(p.batch, p.place(k, n, granted))
 	}
 }
@@ -113,7 +117,7 @@ func (p *planner) widest(s *wire.Stage) *wire.Node {
 		if f.Cores < s.Resources.Cores || f.MemoryMB < s.Resources.MemoryMB || s.Kind == wire.StageExec && !n.Exec {
 			continue
 		}
-		if best == nil || f.Cores > p.free[best.ID].Cores {
+		if best == nil || p.better(s, n, best) {
 			best = n
 		}
 	}

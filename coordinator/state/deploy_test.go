@@ -418,3 +418,43 @@ func checkDeployment(t *rapid.T, l *log, d *wire.Deployment, moved bool) {
 		t.Fatalf("got %+v", d)
 	}
 }
+
+func TestASplitIsOfWhatAnswersAndWhatComes(t *testing.T) {
+	l := deployed(t)
+	for version := 1; version <= 2; version++ {
+		l.start(version)
+		l.serve(version)
+		l.move(all(version)...)
+	}
+	if d := l.deployment(); d.Previous != 1 {
+		t.Fatalf("got %+v", d)
+	}
+	auto := startOf(3)
+	auto.Auto, auto.Force, auto.Admin, auto.Reason = true, true, true, "test"
+	l.must(wire.CmdStartDeployment, auto)
+	l.serve(3)
+	three := []wire.Route{{Version: 1, Percent: 20}, {Version: 2, Percent: 40}, {Version: 3, Percent: 40}}
+	for _, routes := range [][]wire.Route{three, split(1, 50, 2), split(1, 50, 3)} {
+		l.declined(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: routes}, wire.CodeConflict, "traffic is split between")
+	}
+	l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: split(2, 90, 3), Auto: true})
+	if d := l.deployment(); !d.Auto || d.Next != 3 {
+		t.Errorf("the leader's step: %+v", d)
+	}
+	l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: split(2, 80, 3)})
+	if d := l.deployment(); d.Auto || d.Next != 3 {
+		t.Errorf("a person's split: %+v", d)
+	}
+	l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: all(2)}) // 3 is not wanted after all
+	if d := l.deployment(); d.Next != 0 || d.Previous != 1 || d.Status != wire.Live || d.Forced != "" {
+		t.Errorf("got %+v", d)
+	}
+	l.start(1) // what a rollback would have gone to comes again
+	if d := l.deployment(); d.Next != 1 || d.Previous != 0 || d.Jobs[1] != "serve1" {
+		t.Errorf("got %+v", d)
+	}
+	l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: all(1), Force: true, Admin: true, Reason: "test"})
+	if d := l.deployment(); d.Previous != 2 || l.production() != 1 {
+		t.Errorf("got %+v", d)
+	}
+}

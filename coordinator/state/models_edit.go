@@ -33,7 +33,7 @@ func (t *tx) editModel(c wire.SetModel) (string, *wire.Error) {
 		return "", refuse(wire.CodeInvalid, "neither an alias nor a note is given")
 	}
 	v := t.version(m.Name, c.Version)
-	if v == nil && !(c.Drop && c.Notes == nil) {
+	if v == nil && (!c.Drop || c.Notes != nil) {
 		return "", noVersion(m.Name, c.Version)
 	}
 	if c.Notes != nil {

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"cohort/coordinator/wire"
 )
@@ -60,9 +61,8 @@ func (t *tx) baseline(model, weights string) (version int) {
 	if m == nil || weights == "" {
 		return 0
 	}
-	past := t.standing(model).Past
-	for k := len(past) - 1; k >= 0; k-- {
-		if v := t.version(model, past[k]); v != nil && v.Weights == weights {
+	for _, n := range slices.Backward(t.standing(model).Past) {
+		if v := t.version(model, n); v != nil && v.Weights == weights {
 			return v.Version
 		}
 	}

@@ -491,17 +491,12 @@ func (l *log) consistent(rt *rapid.T, ever bool) bool {
 		return false
 	}
 	ever = ever || m.Production != 0
-	stages := map[int]wire.ModelStage{}
-	production, staging := 0, 0
+	stages, in := map[int]wire.ModelStage{}, map[wire.ModelStage]int{}
 	for _, v := range view.Versions(nil, rasch) {
 		stages[v.Version] = v.Stage
-		switch v.Stage {
-		case wire.Production:
-			production++
-		case wire.Staging:
-			staging++
-		}
+		in[v.Stage]++
 	}
+	production, staging := in[wire.Production], in[wire.Staging]
 	for alias, n := range m.Aliases {
 		if stages[n] == "" {
 			rt.Fatalf("alias %s names version %d, which is gone", alias, n)

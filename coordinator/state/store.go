@@ -129,28 +129,8 @@ func (t *tx) apply(env wire.Envelope) (id string, refused *wire.Error) {
 		return do(env, t.stepBackfill)
 	case wire.CmdWarnJob:
 		return do(env, t.warnJob)
-	case wire.CmdPutKey:
-		return do(env, t.putKey)
-	case wire.CmdPromote:
-		return do(env, t.promote)
-	case wire.CmdSetModel:
-		return do(env, t.editModel)
-	case wire.CmdDeleteVersion:
-		return do(env, t.deleteVersion)
-	case wire.CmdTaskReady:
-		return do(env, t.taskReady)
-	case wire.CmdStartDeployment:
-		return do(env, t.startDeployment)
-	case wire.CmdMoveTraffic:
-		return do(env, t.moveTraffic)
-	case wire.CmdStopDeployment:
-		return do(env, t.stopDeployment)
-	case wire.CmdAppendAttempts:
-		return do(env, t.appendAttempts)
-	case wire.CmdSealAttempts:
-		return do(env, t.sealAttempts)
 	default:
-		panic(fmt.Sprintf("state: command %d is unknown to this binary: upgrade it", env.Number))
+		return t.applyLife(env)
 	}
 }
 

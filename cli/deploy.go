@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cohort/coordinator/wire"
+)
+
+func (p *program) deployCommand() *cli.Command {
+	return &cli.Command{
+		Name: "deploy", Usage: "models that serve: replicas and traffic", HideHelp: true,
+		Subcommands: []*cli.Command{
+			p.deployListCommand(), p.deployStatusCommand(), p.deployStartCommand(),
+			p.deployPromoteCommand(), p.deployRollbackCommand(), p.deployStopCommand(),
+		},
+	}
+}
+
+func deployCheckFlag() cli.Flag {
+	return &cli.UintFlag{Name: "check-index", Usage: "refuse when the deployment's modify_index is not `N` any more"}
+}
+
+func (p *program) deployListCommand() *cli.Command {
+	return p.command("list", "", "list deployments", clientFlags(), func(c *cli.Context) error {
+		api, err := p.client(c)
+		if err != nil {
+			return err
+		}
+		all, err := api.Deployments(c.Context)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		return printList(p, all, func(d wire.DeploymentView) string { return d.Model },
+			"MODEL | STATUS | TRAFFIC | ON ITS WAY | MOVED | REASON", func(d wire.DeploymentView) []string {
+				return []string{d.Model, string(d.Status), trafficOf(d.Routes), numbered(d.Next), ago(d.Moved, now), either(oneLine(d.Reason))}
+			})
+	})
+}
+
+func (p *program) deployStatusCommand() *cli.Command {
+	return p.command("status", "MODEL", "show a deployment and what its versions do", clientFlags(), func(c *cli.Context) error {
+		api, err := p.client(c)
+		if err != nil {
+			return err
+		}
+		d, _, err := api.Deployment(c.Context, c.Args().First(), 0, 0)
+		if err != nil {
+			return err
+		}
+		return p.printDeployment(d)
+	})
+}
+
+// trafficOf is "90 % @1, 10 % @2".
+func trafficOf(routes []wire.Route) string {
+	parts := make([]string, len(routes))
+	for k, r := range routes {
+		parts[k] = fmt.Sprintf("%d %% @%d", r.Percent, r.Version)
+	}
+	return either(strings.Join(parts, ", "))
+}
+
+func (p *program) printDeployment(d wire.DeploymentView) error {
+	switch {
+	case p.format == "json":
+		return p.printJSON(d)
+	case p.quiet:
+		p.printf("%s\n", d.Status)
+		return nil
+	}
+	p.printf("%s  %s", d.Model, d.Status)
+	if d.Reason != "" {
+		p.printf("  %s", oneLine(d.Reason))
+	}
+	p.printf("\n")
+	if len(d.Versions) == 0 {
+		return nil
+	}
+	rows := make([][]string, len(d.Versions))
+	for k, v := range d.Versions {
+		rows[k] = append([]string{
+			fmt.Sprintf("%s@%d", d.Model, v.Version), fmt.Sprintf("%d %%", v.Percent), fmt.Sprintf("%d/%d", v.Ready, v.Wanted),
+		}, liveOf(v.Live)...)
+		rows[k] = append(rows[k], either(oneLine(noteOf(d, v))))
+	}
+	return p.printTable("VERSION | TRAFFIC | READY | ERRORS | P99 | NOTE", rows)
+}
+
+// liveOf is a version's error rate and p99, dashes where it answered nothing of late.
+func liveOf(s *wire.LiveStats) []string {
+	if s == nil || s.Requests == 0 {
+		return []string{"-", "-"}
+	}
+	return []string{fmt.Sprintf("%.2f %%", 100*s.ErrorRate()), fmt.Sprintf("%.1f ms", s.P99MS)}
+}
+
+// noteOf says what a version is there for, and why not all of it serves.
+func noteOf(d wire.DeploymentView, v wire.DeployedVersion) string {
+	role := ""
+	switch v.Version {
+	case d.Next:
+		role = "on its way"
+	case d.Previous:
+		role = "kept for a rollback"
+	}
+	if role != "" && v.Reason != "" {
+		return role + ": " + v.Reason
+	}
+	return role + v.Reason
+}

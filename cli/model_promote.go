@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"cohort/coordinator/wire"
+)
+
+func (p *program) modelPromoteCommand() *cli.Command {
+	flags := clientFlags(
+		&cli.StringFlag{Name: "stage", Value: string(wire.Production), Usage: "`STAGE` to move it to: production, staging, development or archived"},
+		&cli.BoolFlag{Name: "force", Usage: "pass over gates: an admin's, with --reason"},
+		reasonFlag(), modelCheckFlag(),
+	)
+	c := p.command("promote", "MODEL", "put a version into production, or into another stage", flags, p.promoteModel)
+	c.Description = `MODEL is NAME@VERSION; NAME alone is its latest version. Into production goes only
+what passes its gates (exit code 3), compared with what is in production now
+(exit code 5). The version before is archived; rollback puts it back.`
+	return c
+}
+
+func reasonFlag() cli.Flag {
+	return &cli.StringFlag{Name: "reason", Usage: "`WHY`, for the history"}
+}
+
+func (p *program) promoteModel(c *cli.Context) error {
+	stage := wire.ModelStage(c.String("stage"))
+	if !slices.Contains([]wire.ModelStage{wire.Production, wire.Staging, wire.Development, wire.Archived}, stage) {
+		return usagef("--stage %q is unknown; known: production, staging, development, archived", stage)
+	}
+	if c.Bool("force") && c.String("reason") == "" {
+		return usagef("--force needs --reason, which the history keeps")
+	}
+	api, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	v, err := lookUp(c.Context, api, c.Args().First(), wire.Latest)
+	if err != nil {
+		return err
+	}
+	out, err := api.Promote(c.Context, wire.Promote{
+		Model: v.Model, Version: v.Version, Stage: stage, Force: c.Bool("force"), Reason: c.String("reason"), CheckIndex: uint64(c.Uint("check-index")),
+	})
+	if err != nil {
+		return err
+	}
+	return p.modelChanged(out, "%s is in %s", refOf(&v.ModelVersion), stage)
+}
+
+func (p *program) modelRollbackCommand() *cli.Command {
+	c := p.command("rollback", "MODEL", "put a version back into production that was there before", clientFlags(reasonFlag(), modelCheckFlag()), p.rollBackModel)
+	c.Description = "MODEL is NAME, for the version that was there before, or NAME@VERSION. Gates are not asked again."
+	return c
+}
+
+func (p *program) rollBackModel(c *cli.Context) error {
+	name, version, err := splitRef(c.Args().First())
+	if err != nil {
+		return err
+	}
+	api, err := p.client(c)
+	if err != nil {
+		return err
+	}
+	q := wire.Promote{Model: name, Rollback: true, Reason: c.String("reason"), CheckIndex: uint64(c.Uint("check-index"))}
+	if version != "" {
+		v, err := api.Version(c.Context, name, version)
+		if err != nil {
+			return err
+		}
+		q.Version = v.Version
+	}
+	out, err := api.Promote(c.Context, q)
+	if err != nil {
+		return err
+	}
+	v, err := api.Version(c.Context, name, string(wire.Production))
+	if err != nil {
+		return err
+	}
+	return p.modelChanged(out, "%s is in production", refOf(&v.ModelVersion))
+}
