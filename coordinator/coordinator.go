@@ -47,7 +47,7 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
-	Live   LiveStats // of versions that serve; nil: nothing is known
+	Live   LiveStats // of versions that serve; nil: the gateway's
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 

@@ -21,6 +21,9 @@ func (n *Node) openGateway() (err error) {
 			return id != ""
 		},
 	})
+	if n.live = n.cfg.Live; n.live == nil {
+		n.live = n.gateway
+	}
 	return err
 }
 
