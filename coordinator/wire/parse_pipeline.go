@@ -28,12 +28,10 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkExtra(s.Stages)
 }
 
-// only refuses the sections of other kinds.
+// only refuses the section of kind pipeline.
 func (d *decoder) only(s *Spec) {
-	for path, set := range map[string]bool{"source": s.Source.Kind != "" || d.has("source")} {
-		if set && d.has(path) {
-			d.at(path, "is for kind pipeline, this job is of kind %s", s.Kind)
-		}
+	if d.has("source") {
+		d.at("source", "is for kind pipeline, this job is of kind %s", s.Kind)
 	}
 }
 
