@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cohort/bench/chaos"
 	"cohort/cli"
 	"cohort/cli/local"
 	"cohort/coordinator/wire"
@@ -238,7 +238,11 @@ func background(t *testing.T, args ...string) *running {
 	go func() {
 		r.code <- cli.Main(ctx, append([]string{"cohort"}, args...), strings.NewReader(""), &r.out, &r.err, nil)
 	}()
-	t.Cleanup(func() { r.stop(t) })
+	t.Cleanup(func() {
+		if r.stop(t); t.Failed() {
+			t.Logf("cohort %s: %s", strings.Join(args, " "), r.err.String())
+		}
+	})
 	return r
 }
 
@@ -272,12 +276,11 @@ func until(t *testing.T, what string, f func() bool) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := chaos.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // tests
-	return l.Addr().String()
+	return ports[0]
 }
 
 // A coordinator and two workers from three configuration files do what one

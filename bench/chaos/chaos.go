@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,7 +43,7 @@ type process struct {
 // Configure writes the configuration files of a coordinator and of workers
 // w1 … wN, each with one core, and starts nothing.
 func Configure(binary, dir string, workers int) (*Cluster, error) {
-	ports, err := freePorts(4)
+	ports, err := FreePorts(4)
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +73,44 @@ func (c *Cluster) configure(id, role, text string) error {
 	return nil
 }
 
-// freePorts asks the kernel for loopback addresses nobody uses now.
-func freePorts(n int) ([]string, error) {
+// A test's ports lie below those that the kernel hands to others' connections
+// (Linux: 32768 on): what is free when it is found is free when it is used.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+var handed sync.Map //nolint:gochecknoglobals // ports that this process gave away
+
+// FreePorts finds n loopback addresses that nobody uses, over TCP and UDP, and
+// that it gave to nobody before.
+func FreePorts(n int) ([]string, error) {
 	var found []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+	for tries := 0; len(found) < n; tries++ {
+		if tries == 1000 {
+			return nil, errors.New("find a free port: none")
 		}
-		defer l.Close() //nolint:errcheck // it only kept the port
-		found = append(found, l.Addr().String())
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if _, twice := handed.LoadOrStore(port, true); twice || !free(addr) {
+			continue
+		}
+		found = append(found, addr)
 	}
 	return found, nil
+}
+
+func free(addr string) bool {
+	ctx := context.Background()
+	t, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	u, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", addr)
+	if err != nil {
+		return t.Close() != nil
+	}
+	return errors.Join(t.Close(), u.Close()) == nil
 }
 
 // Start runs the nodes named; output goes to ID.log beside the configuration.

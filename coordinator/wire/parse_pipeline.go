@@ -31,7 +31,7 @@ func (d *decoder) checkPipeline(s *Spec) {
 	d.checkExtra(s)
 }
 
-// only refuses the sections of other kinds.
+// only refuses the sections of kind pipeline.
 func (d *decoder) only(s *Spec) {
 	for _, path := range []string{"source", "tune", "cross_validate", "gates", "register", "deploy"} {
 		if d.has(path) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -393,4 +394,34 @@ func FuzzDataset(f *testing.F) {
 		}
 		_ = lake.ReadEvents(t.Context(), b, id, func(dataplane.Event) error { return nil })
 	})
+}
+
+// impatient cancels at the first blob, and counts them.
+type impatient struct {
+	lake.Blobs
+	cancel context.CancelFunc
+	puts   atomic.Int32
+}
+
+func (b *impatient) Put(ctx context.Context, r io.Reader) (string, int64, error) {
+	b.puts.Add(1)
+	b.cancel()
+	return b.Blobs.Put(ctx, r)
+}
+
+// At most the parts that were being encoded at the time are still written.
+func TestACancelledDatasetEncodesNoFurtherPart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b := &impatient{Blobs: lake.NewMemory(), cancel: cancel}
+	e := lake.NewEvents()
+	for k := range 500 { // a few in every part
+		add(t, e, dataplane.Event{Student: fmt.Sprint(k), Skill: "s"})
+	}
+	if _, _, err := lake.WriteDataset(ctx, b, e, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if n := b.puts.Load(); n > 3 { // two at once, and one that passed the check before
+		t.Errorf("%d parts were written", n)
+	}
 }

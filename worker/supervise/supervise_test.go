@@ -88,15 +88,9 @@ func TestACommandHasNoPrivilegesCoresOrFilesOfOthers(t *testing.T) {
 }
 
 // hanging starts processes in every way to get away, writes their numbers to
-// files of the folder, and then does as the rest says; a trap that it begins with
-// is set before the word that the processes are there.
-func hanging(rest string) string {
-	trap, after, ok := strings.Cut(rest, " TERM; ")
-	if ok {
-		trap, rest = trap+" TERM", after
-	} else {
-		trap = ":"
-	}
+// files of the folder, sets a trap or does nothing (":"), says that all is there,
+// and then does as the rest says.
+func hanging(trap, rest string) string {
 	return `sleep 1000 & echo $! > a.pid
 setsid sh -c 'echo $$ > b.pid; exec sleep 1000' &
 (setsid sh -c 'trap "" TERM; echo $$ > c.pid; while :; do sleep 1000; done' >/dev/null 2>&1 &)
@@ -139,7 +133,7 @@ func running(pid int) bool {
 func TestNothingIsLeftOfACommandThatEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	o, out, _ := do(t, shell(dir, hanging("exit 0")))
+	o, out, _ := do(t, shell(dir, hanging(":", "exit 0")))
 	gone(t, dir, 0, 4)
 	if o.Exit != 0 || o.Killed < 4 || o.Stuck != 0 || out != "ready\n" {
 		t.Errorf("outcome %+v, output %q", o, out)
@@ -149,12 +143,12 @@ func TestNothingIsLeftOfACommandThatEnds(t *testing.T) {
 func TestAStoppedCommandHasAMomentToEndAndThenNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		rest  string
-		stops func(took time.Duration, o Outcome) bool
+		trap, rest string
+		stops      func(took time.Duration, o Outcome) bool
 	}{
-		"heeds":   {"wait", func(_ time.Duration, o Outcome) bool { return o.Signal == 15 }},
-		"cleans":  {"trap 'echo cleaned; exit 4' TERM; wait", func(_ time.Duration, o Outcome) bool { return o.Exit == 4 }},
-		"ignores": {"trap '' TERM; while :; do sleep 1000; done", func(took time.Duration, o Outcome) bool { return took > Grace && o.Signal == 9 }},
+		"heeds":   {":", "wait", func(_ time.Duration, o Outcome) bool { return o.Signal == 15 }},
+		"cleans":  {"trap 'echo cleaned; exit 4' TERM", "wait", func(_ time.Duration, o Outcome) bool { return o.Exit == 4 }},
+		"ignores": {"trap '' TERM", "while :; do sleep 1000; done", func(took time.Duration, o Outcome) bool { return took > Grace && o.Signal == 9 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,7 +157,7 @@ func TestAStoppedCommandHasAMomentToEndAndThenNothingIsLeft(t *testing.T) {
 			defer cancel()
 			out := &trigger{word: "ready", then: cancel}
 			var err bytes.Buffer
-			o, fault := Run(ctx, shell(dir, hanging(c.rest)), out, &err)
+			o, fault := Run(ctx, shell(dir, hanging(c.trap, c.rest)), out, &err)
 			if fault != nil {
 				t.Fatal(fault)
 			}
@@ -199,7 +193,7 @@ func (w *trigger) Write(b []byte) (int, error) {
 func TestNothingIsLeftWhenTheWorkerIsKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	worker := exec.CommandContext(t.Context(), "/proc/self/exe", asWorker, dir, hanging("trap '' TERM; while :; do sleep 1000; done"))
+	worker := exec.CommandContext(t.Context(), "/proc/self/exe", asWorker, dir, hanging("trap '' TERM", "while :; do sleep 1000; done"))
 	worker.Stdout = &trigger{word: "ready", then: func() { _ = worker.Process.Kill() }}
 	worker.WaitDelay = 10 * time.Second
 	if err := worker.Run(); err == nil || !strings.Contains(err.Error(), "killed") {
@@ -211,7 +205,7 @@ func TestNothingIsLeftWhenTheWorkerIsKilled(t *testing.T) {
 func TestNothingMarkedIsLeftWhenTheSupervisorIsKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	script := strings.Replace(hanging("kill -9 $PPID; wait"), "env -i ", "", 1)
+	script := strings.Replace(hanging(":", "kill -9 $PPID; wait"), "env -i ", "", 1)
 	_, err := Run(t.Context(), shell(dir, script), &bytes.Buffer{}, &bytes.Buffer{})
 	if !errors.Is(err, ErrLost) {
 		t.Fatalf("error %v", err)
