@@ -92,22 +92,33 @@ func TestALostIndexIsMadeAnew(t *testing.T) {
 	if err := o.seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, spoil := range map[string]func() error{
-		"lost": o.index.reset,
-		"of another log": func() error {
+	history := []wire.StepAttempt{}
+	for k := range 6 {
+		history = append(history, wire.StepAttempt{Skill: "s1", Correct: k%2 == 0})
+	}
+	for _, c := range []struct {
+		name  string
+		spoil func() error
+	}{
+		{"lost", o.index.reset},
+		{"of another log", func() error {
 			var all []wire.Attempt
 			for seq := range uint64(50) {
 				all = append(all, indexed(seq+1, "ann"))
 			}
 			return o.index.add(all)
-		},
+		}},
 	} {
-		if err := spoil(); err != nil {
+		if err := c.spoil(); err != nil {
 			t.Fatal(err)
 		}
 		f.forget()
 		if _, after := o.attempt("ann", "5", "s1", false); !cmp.Equal(before, after) {
-			t.Errorf("%s: %s", name, cmp.Diff(before, after))
+			t.Errorf("%s: %s", c.name, cmp.Diff(before, after))
+		}
+		history = append(history, wire.StepAttempt{Skill: "s1", Correct: true})
+		if _, next := o.attempt("ann", c.name, "s1", true); !cmp.Equal(next.P, replay(history)) {
+			t.Errorf("%s, then one more: %s", c.name, cmp.Diff(replay(history), next.P))
 		}
 	}
 }
