@@ -46,7 +46,7 @@ func (c *comparison) baseline(ctx context.Context) ([]float32, error) {
 	if want := t.to.Shape(p.Shape); p.Shape != want {
 		return nil, inputf("weights in production %s are of shape %+v, their vocabulary says %+v", hash, p.Shape, want)
 	}
-	found, err := c.logits(wire.ModelSpec{Cell: m.Cell}, p, t.set)
+	found, err := c.logits(specOf(m), p, t.set)
 	if err != nil {
 		return nil, fmt.Errorf("test of the model in production: %w", err)
 	}
@@ -57,6 +57,14 @@ func (c *comparison) baseline(ctx context.Context) ([]float32, error) {
 		c.env.Logger.Info("the model in production does not know all skills: the per-skill mean stands in", "answers", left, "of", len(z))
 	}
 	return z, nil
+}
+
+// specOf says which engine reads weights: only the graph knows other cells.
+func specOf(m checkpoint.Model) wire.ModelSpec {
+	if m.Cell == "" {
+		return wire.ModelSpec{}
+	}
+	return wire.ModelSpec{Engine: engineGraph, Cell: m.Cell}
 }
 
 // translation are test answers as another model reads them.
