@@ -50,6 +50,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s.scheduler()
 	s.jobs()
 	s.pipelines()
+	s.models()
 	s.alerts()
 }
 
