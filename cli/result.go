@@ -36,7 +36,7 @@ type life struct {
 	Version  int              // that it is
 	Promoted *bool            // nil: nobody asked for it
 	Why      string           // it was promoted, or not
-	Found    *wire.Evaluation // beside the model in production
+	Found    *wire.Evaluation // beside the model in production; Baseline is not filled in
 }
 
 func resultOf(j wire.JobView) (result, error) {
@@ -70,8 +70,8 @@ func (p *program) printResult(j wire.JobView) error {
 				rows = append(rows, m.row(b.name))
 			}
 		}
-		if e := r.Found; e != nil && e.Baseline > 0 {
-			rows = append(rows, metrics(e.Against).row(fmt.Sprintf("%s@%d, in production", r.Model, e.Baseline)))
+		if e := r.Found; e != nil && e.BaselineWeights != "" {
+			rows = append(rows, metrics(e.Against).row("in production"))
 		}
 		if err := p.printTable("MODEL | AUC | ACCURACY | F1 | LOG LOSS | CALIBRATION ERROR", rows); err != nil {
 			return err
@@ -96,14 +96,16 @@ func (p *program) printLife(l life) {
 		return
 	}
 	p.printf("model    %s@%d", l.Model, l.Version)
+	against := "the skill mean"
+	if l.Found != nil && l.Found.BaselineWeights != "" {
+		against = "the one in production"
+	}
 	switch e := l.Found; {
+	case e != nil && e.Candidate == e.BaselineWeights:
+		p.printf(", as in production")
 	case l.Promoted != nil && !*l.Promoted:
 		p.printf(" is not promoted: %s", oneLine(l.Why))
 	case e != nil:
-		against := "the skill mean"
-		if e.Baseline > 0 {
-			against = fmt.Sprintf("%s@%d", l.Model, e.Baseline)
-		}
 		p.printf(", AUC %+.2f %% against %s (95 %%: %+.2f to %+.2f %%)", 100*e.Gain, against, 100*e.GainLow, 100*e.GainHigh)
 	}
 	p.printf("\n")
