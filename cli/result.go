@@ -102,7 +102,7 @@ func (p *program) printLife(l life) {
 	}
 	switch e := l.Found; {
 	case e != nil && e.Candidate == e.BaselineWeights:
-		p.printf(", as in production")
+		p.printf(", whose weights are in production")
 	case l.Promoted != nil && !*l.Promoted:
 		p.printf(" is not promoted: %s", oneLine(l.Why))
 	case e != nil:
