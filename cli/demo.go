@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +22,8 @@ import (
 // interruptGrace is how long Ctrl-C may take to end the demo.
 const interruptGrace = 1500 * time.Millisecond
 
-// demoName is what the demo's jobs are called; an unfinished one that an
-// earlier demo left in the folder is stopped.
+// demoName is what the demo's jobs are called, or begin with; an unfinished one that
+// an earlier demo left in the folder is stopped.
 const demoName = "demo"
 
 func (p *program) demoCommand() *cli.Command {
@@ -57,7 +58,8 @@ same, and ends after the hour. --stay serves without end, wherever it runs.
 Simulated learners are held to the gates of any job: AUC 0.75, accuracy 0.70, 1 %
 above the baseline. With --events the model need only be 1 % above the per-skill
 mean, and there are no study and no folds; --set gates.auc=0.75, --set tune.trials=4
-and --set cross_validate.folds=3 bring them back.
+and --set cross_validate.folds=3 bring them back. A model that takes --inputs is not
+deployed: replicas serve models of skill and correctness alone.
 
 With --data-dir, what has not changed since the last time is not run again, and a
 model is compared with the one that is in production there. The columns default to
@@ -163,7 +165,7 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	if err != nil {
 		return err
 	}
-	d := demonstration{program: p, api: api, url: cluster.URL(), model: spec.Register.Model}
+	d := demonstration{program: p, api: api, url: cluster.URL(), model: spec.Register.Model, deploys: spec.Deploys()}
 	if err := d.run(ctx, id); err != nil || !p.stays(c) || d.version == 0 {
 		return err
 	}
@@ -190,7 +192,7 @@ func stopLeftOvers(ctx context.Context, api *client.Client) error {
 		return err
 	}
 	for _, j := range jobs {
-		if j.Name != demoName || j.Status.Final() {
+		if j.Name != demoName && !strings.HasPrefix(j.Name, demoName+"-") || j.Kind != "pipeline" || j.Status.Final() {
 			continue
 		}
 		if _, err := api.Stop(ctx, j.ID, wire.StopRequest{Reason: "its demo was interrupted"}); err != nil {

@@ -41,6 +41,7 @@ type demonstration struct {
 	*program
 	api        *client.Client
 	url, model string
+	deploys    bool // what passes its gates
 	job        string
 	version    int // that answers; 0: none
 	asked      []asked
@@ -66,7 +67,11 @@ func (d *demonstration) run(ctx context.Context, id string) error {
 	}
 	why := ended(j)
 	if why == nil {
-		why = d.serve(ctx)
+		r, err := resultOf(j)
+		if err != nil {
+			return err
+		}
+		why = d.serve(ctx, d.deploys && r.Promoted != nil && *r.Promoted)
 	}
 	if d.format == "json" {
 		why = errors.Join(d.printJSON(demonstrated{JobView: j, URL: d.url, Version: d.version, Asked: d.asked}), why)
@@ -82,14 +87,15 @@ type demonstrated struct {
 	Asked   []asked `json:"asked"`
 }
 
-// serve waits until a version of the model answers, and asks it.
-func (d *demonstration) serve(ctx context.Context) error {
+// serve waits until a version of the model answers, and asks it. comes: the pipeline
+// has deployed one.
+func (d *demonstration) serve(ctx context.Context, comes bool) error {
 	all, err := d.api.Deployments(ctx)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(all, func(v wire.DeploymentView) bool { return v.Model == d.model && (v.Next != 0 || len(v.Routes) > 0) }) {
-		d.talk("no version of %s is in production: nothing answers", d.model)
+	if !comes && !slices.ContainsFunc(all, func(v wire.DeploymentView) bool { return v.Model == d.model && v.Status != wire.Ended }) {
+		d.talk("no version of %s is deployed: nothing answers", d.model)
 		return nil
 	}
 	version, err := d.await(ctx)

@@ -36,7 +36,9 @@ func demoSpec(c *cli.Context) (wire.Spec, error) {
 		s.Train.Epochs = c.Int("epochs")
 	}
 	s.Train.Kernels = c.String("kernels")
-	s.Model.Inputs = strings.FieldsFunc(c.String("inputs"), func(r rune) bool { return r == ',' })
+	if s.Model.Inputs = strings.FieldsFunc(c.String("inputs"), func(r rune) bool { return r == ',' }); len(s.Model.Inputs) > 0 {
+		s.Deploy = wire.DeploySpec{} // replicas serve models of skill and correctness alone
+	}
 	if s.Tune.Epochs = min(trialEpochs, s.Train.Epochs); s.Tune.Epochs <= s.Tune.Rungs[0] {
 		s.Tune.Rungs = nil
 	}
@@ -71,6 +73,7 @@ func simulated(s wire.Spec) wire.Spec {
 // their time, and --set adds them.
 func logged(s wire.Spec) wire.Spec {
 	s.Register.Model = nameOf(s.Data.Events)
+	s.Name = demoName + "-" + s.Register.Model[:min(len(s.Register.Model), 50)] // another log is no drift of the last one
 	s.Gates = wire.DefaultGates()
 	s.Gates.AUC, s.Gates.Accuracy = 0, 0
 	s.Tune = demoStudy(0)
@@ -119,7 +122,6 @@ func asUsage(err error) error {
 	}
 	return usagef("%s", strings.Join(faults, "; "))
 }
-
 
 // gatesLine says what a model must be before it serves.
 func gatesLine(g wire.GatesSpec) string {
