@@ -1,6 +1,10 @@
 package wire
 
-import "go.yaml.in/yaml/v3"
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // fillModel sets what the sections of a model's life start from, where a file has
 // them: gates with the model's name, the rest with the section.
@@ -35,7 +39,19 @@ func (d *decoder) checkLife(s *Spec) {
 		if !s.Register.Promote && !d.bad["register.promote"] {
 			d.at("deploy", "needs register.promote: true (or leave it out, and use cohort deploy start)")
 		}
+		d.checkServed(s)
 		s.Deploy.check(func(key, format string, args ...any) { d.at("deploy."+key, format, args...) })
+	}
+}
+
+// checkServed refuses a deployment of what no replica serves, before it is trained.
+func (d *decoder) checkServed(s *Spec) {
+	const graph = "graph"
+	switch {
+	case len(s.Model.Inputs) > 0:
+		d.at("deploy", "can't be of a model with model.inputs: replicas serve models of skill and correctness alone; leave one of both out")
+	case s.Model.Engine == graph || slices.Contains(s.Tune.Space["model.engine"].Values, any(graph)):
+		d.at("deploy", "can't be of a model of engine graph: replicas serve those of the kernels")
 	}
 }
 
