@@ -196,7 +196,7 @@ func (s *Serving) closed(ctx context.Context) ([]Metric, error) {
 		})
 	}
 	wg.Wait()
-	return t.sum().metrics()
+	return t.Sum().metrics()
 }
 
 // open asks at a steady rate.

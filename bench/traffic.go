@@ -91,10 +91,11 @@ func (t *Traffic) Stop() Flow {
 // Wait waits for the end and sums up.
 func (t *Traffic) Wait() Flow {
 	<-t.ended
-	return t.sum()
+	return t.Sum()
 }
 
-func (t *Traffic) sum() Flow {
+// Sum sums up what has come back so far.
+func (t *Traffic) Sum() Flow {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := Flow{Requests: len(t.ns), Failed: t.failed, Faults: errors.Join(t.faults...), took: time.Since(t.start)}
