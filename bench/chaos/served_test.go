@@ -105,7 +105,11 @@ func (s *site) poll(what string, done func() bool) {
 func (s *site) train(seed int, gates, columns string) {
 	s.t.Helper()
 	path := filepath.Join(s.t.TempDir(), "job.yaml")
-	text := fmt.Sprintf(`name: weekly
+	name := "weekly"
+	if columns != "correct" {
+		name = "other" // whose data are not compared with the week before
+	}
+	text := fmt.Sprintf(`name: %s
 kind: pipeline
 data: {events: %s, window: 20, columns: {student: user_id, item: problem_id, skill: skill_id, correct: %s, time: order_id}}
 split: {test: 0.3, valid: 0.2, seed: 1}
@@ -113,7 +117,7 @@ model: {embed: 16, hidden: 16, dropout: 0.1}
 train: {workers: 1, batch: 16, epochs: 6, lr: 0.01, seed: %d}
 register: {model: %s}
 gates: %s
-`, s.events, columns, seed, served, gates)
+`, name, s.events, columns, seed, served, gates)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
