@@ -35,6 +35,9 @@ func (d *decoder) checkLife(s *Spec) {
 		if !s.Register.Promote && !d.bad["register.promote"] {
 			d.at("deploy", "needs register.promote: true (or leave it out, and use cohort deploy start)")
 		}
+		if why := s.Model.Unserved(); why != "" {
+			d.at("deploy", "cannot be: %s; leave deploy out, and the model is promoted all the same", why)
+		}
 		s.Deploy.check(func(key, format string, args ...any) { d.at("deploy."+key, format, args...) })
 	}
 }
