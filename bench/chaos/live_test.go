@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,6 +105,7 @@ func TestServingFailsNoRequest(t *testing.T) {
 	s.more(traffic, second)
 	s.unfailing(traffic, "two replicas")
 	s.killReplica(traffic, second)
+	s.restartReplica(traffic, second)
 	s.promoteAndBack(traffic, seen, second)
 	s.breakBound(traffic, seen)
 	worse := s.refused(3, "deploy", "start", served+"@4", "-q")
@@ -114,7 +116,7 @@ func TestServingFailsNoRequest(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"gate"`) {
 		t.Errorf("the worse one by the API: %v", err)
 	}
-	t.Logf("all: %s", traffic.Stop())
+	traffic.Stop()
 	s.unfailing(traffic, "all")
 }
 
@@ -133,12 +135,35 @@ func (s *site) killReplica(traffic *bench.Traffic, second int) {
 	}
 	s.await(func(d wire.DeploymentView) bool {
 		now, err := s.Workers(s.ctx, d, 1)
-		return err == nil && d.Versions[0].Ready == 2 && len(now) == 2 && now[0] != on[0] && now[1] != on[0]
+		return err == nil && d.Versions[0].Ready == 2 && len(now) == 2 && !slices.Contains(now, on[0])
 	})
 	s.t.Logf("another replica took the place of the killed one after %.1f s", time.Since(start).Seconds())
 	s.more(traffic, second)
 	s.unfailing(traffic, "kill -9 of a replica's worker")
 	if err := s.Start(on[0]); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// restartReplica ends a worker in order, as one does to renew it, while another
+// could take its replica.
+func (s *site) restartReplica(traffic *bench.Traffic, second int) {
+	s.t.Helper()
+	d := s.await(live(1))
+	on, err := s.Workers(s.ctx, d, 1)
+	if err != nil || len(on) != 2 {
+		s.t.Fatalf("replicas are on %v: %v", on, err)
+	}
+	if err := s.Terminate(on[1]); err != nil {
+		s.t.Fatal(err)
+	}
+	s.await(func(d wire.DeploymentView) bool {
+		now, err := s.Workers(s.ctx, d, 1)
+		return err == nil && d.Versions[0].Ready == 2 && len(now) == 2 && !slices.Contains(now, on[1])
+	})
+	s.more(traffic, second)
+	s.unfailing(traffic, "a worker ended in order")
+	if err := s.Start(on[1]); err != nil {
 		s.t.Fatal(err)
 	}
 }
