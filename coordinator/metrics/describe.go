@@ -25,6 +25,17 @@ func describe() map[string]desc {
 	gauge("raft_voters", "Coordinators that vote.")
 	counter("state_commands_total", "Commands applied since the start of the process, by kind: placements are assign, results task_result.", "command")
 
+	version := []string{"model", "version"}
+	gauge("deployment_traffic_percent", "Part of the traffic of a version that has replicas.", version...)
+	gauge("deployment_replicas_wanted", "Replicas of a version that there are to be.", version...)
+	gauge("deployment_replicas_ready", "Replicas of a version that are ready.", version...)
+	gauge("live_error_rate", "Share of the last ten seconds' requests of a version that failed.", version...)
+	gauge("live_p99_seconds", "99th percentile of the last ten seconds' requests of a version.", version...)
+	gauge("live_calibration_error", "Difference between mean P(correct) and share right of a version's last thousand answers.", version...)
+	counter("attempt_log_attempts_total", "Attempts in the attempt log.")
+	gauge("attempt_log_unsealed", "Attempts of the log that are in no segment yet.")
+	gauge("attempt_log_sealed_bytes", "Bytes of the log's segments.")
+
 	gauge("workers", "Workers by status.", "status")
 	gauge("worker_cores", "Cores of workers that take tasks, by use.", "use")
 	gauge("scheduler_tasks", "Tasks of open jobs that are placed, that wait for their first worker, or that wait to be tried again.", "state")

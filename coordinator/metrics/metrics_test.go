@@ -69,6 +69,9 @@ func (c *cluster) source(leads bool) metrics.Source {
 		Raft: func() consensus.Stats {
 			return consensus.Stats{Leader: leads, Term: 3, Applied: 9, Last: 10, Snapshot: 5, Voters: 1}
 		},
+		Live: func(string) map[int]wire.LiveStats {
+			return map[int]wire.LiveStats{1: {Requests: 50, Errors: 1, P99MS: 20, Predicted: 6, Right: 5, Answers: 10}}
+		},
 		Progress: func(job string) []wire.Progress {
 			if job != "weekly-2" {
 				return nil

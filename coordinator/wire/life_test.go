@@ -76,8 +76,8 @@ func TestWhatIsDeployedCanBeServed(t *testing.T) {
 	const life = pipeline + "register: {model: m, promote: true}\n"
 	for more, say := range map[string]string{
 		"model: {inputs: [difficulty]}\n":     "skill and correctness alone",
-		"model: {engine: graph, cell: gru}\n": "of engine graph",
-		"tune: {trials: 2, space: {model.engine: {values: [kernels, graph]}, train.lr: {values: [0.1]}}}\n": "of engine graph",
+		"model: {engine: graph, cell: gru}\n": "not graph",
+		"tune: {trials: 2, space: {model.engine: {values: [kernels, graph]}, train.lr: {values: [0.1]}}}\n": "not graph",
 	} {
 		parse(t, life+more)
 		_, err := wire.ParseSpec("job.yaml", []byte(life+more+"deploy: {replicas: 1}\n"))

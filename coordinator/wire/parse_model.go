@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,12 +45,14 @@ func (d *decoder) checkLife(s *Spec) {
 
 // checkServed refuses a deployment of what no replica serves, before it is trained.
 func (d *decoder) checkServed(s *Spec) {
-	const graph = "graph"
-	switch {
-	case len(s.Model.Inputs) > 0:
-		d.at("deploy", "can't be of a model with model.inputs: replicas serve models of skill and correctness alone; leave one of both out")
-	case s.Model.Engine == graph || slices.Contains(s.Tune.Space["model.engine"].Values, any(graph)):
-		d.at("deploy", "can't be of a model of engine graph: replicas serve those of the kernels")
+	why := s.Model.Unserved()
+	for _, engine := range s.Tune.Space["model.engine"].Values {
+		if name, ok := engine.(string); ok && why == "" {
+			why = ModelSpec{Engine: name}.Unserved()
+		}
+	}
+	if why != "" {
+		d.at("deploy", "cannot be: %s; leave deploy out, and the model is promoted all the same", why)
 	}
 }
 
