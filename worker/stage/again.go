@@ -25,7 +25,7 @@ func (x *extractor) recorded(ctx context.Context) (plans []*lake.Plan, err error
 			if err := x.sameMask(ctx, e.Dataset); err != nil {
 				return nil, err
 			}
-			x.made.At, x.was, x.read.Again = e.At, e.Dataset, true
+			x.made.At, x.was, x.wereRejects, x.read.Again = e.At, e.Dataset, e.Rejects, true
 		}
 		if hash = e.Base; e.Plan == "" {
 			continue // of a file, which is read whole

@@ -51,13 +51,39 @@ func (x *extractor) firstAltered(ctx context.Context, gone, came []dataplane.Eve
 		}
 	}
 	fault.Column = x.changedColumn(d)
-	switch fault.Text = d.String(); {
+	if d.Is == nil {
+		if err := x.noEvent(ctx, fault); err != nil {
+			return nil, err
+		}
+	}
+	switch fault.Text += d.String(); {
 	case d.Was == nil && len(gone) > 0:
 		fault.Text += "; " + (&lake.Difference{Was: &gone[0]}).String()
 	case len(gone) > 1 || len(came) > 1:
 		fault.Text += fmt.Sprintf("; in all %d events are no longer there and %d are new", len(gone), len(came))
 	}
 	return fault, nil
+}
+
+// noEvent names the first row that is no event and was one, or was not there.
+func (x *extractor) noEvent(ctx context.Context, fault *source.InputError) error {
+	were := map[lake.Reject]bool{}
+	for _, hash := range x.wereRejects {
+		err := lake.ReadRejects(ctx, x.env.Blobs, hash, func(j lake.Reject) error {
+			were[j] = true
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("compare rejects: %w", err)
+		}
+	}
+	for _, j := range x.rejects {
+		if !were[j] {
+			fault.File, fault.Column, fault.Text = j.At, j.Column, j.Reason+"; "
+			return nil
+		}
+	}
+	return nil
 }
 
 // errPlaced ends a reading.

@@ -31,7 +31,9 @@ type extractor struct {
 	rejects []lake.Reject
 	read    *source.Reader
 	made    lake.Extraction
-	was     string // dataset of the recorded extraction that is made again; empty: none
+	// Of the recorded extraction that is made again; empty: none is.
+	was         string   // its dataset
+	wereRejects []string // tables of the rows that were no events
 }
 
 func runExtract(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
