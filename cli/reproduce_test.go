@@ -110,6 +110,30 @@ func TestAModelIsReproducedFromItsRecord(t *testing.T) {
 	}
 }
 
+// What a model takes beside skills and answers is fitted anew as well, on the
+// students of the recorded fold file, and a network that the graph runs trains again.
+func TestAModelOfOtherInputsIsReproduced(t *testing.T) {
+	t.Parallel()
+	url := startCluster(t, 2).URL()
+	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})
+	var folds strings.Builder
+	folds.WriteString("user_id,fold\n")
+	for s := range 60 {
+		fmt.Fprintf(&folds, "%d,%d\n", s+1, s%5+1)
+	}
+	life := "register: {model: %s, promote: true}\ngates: {auc: 0.1, accuracy: 0.1, improvement: 0}\n"
+	job := strings.NewReplacer("split: {test: 0.3, valid: 0.3, seed: 1}", fmt.Sprintf("split: {file: %q, column: fold, test: 1, valid: 2}", write(t, "folds.csv", folds.String())),
+		"hidden: 8, ", "hidden: 8, inputs: [difficulty], ").Replace(pipelineOf(fmt.Sprintf("data: {events: %q}", events), fmt.Sprintf(life, "difficult")))
+	graph := strings.Replace(pipelineOf(fmt.Sprintf("data: {events: %q}", events), fmt.Sprintf(life, "gated")), "hidden: 8, dropout: 0.1", "hidden: 8, cell: gru, engine: graph", 1)
+	for name, text := range map[string]string{"difficult": job, "gated": graph} {
+		cohort(t, text, nil, "job", "run", "-", "-q", "--addr", url).expect(t, 0, "")
+		v := productionOf(t, url, name)
+		if r, j := reproduce(t, url, name, 0, ""); r.Weights != v.WeightsHash || hashOf(t, j) != v.WeightsHash || reused(j) != "" {
+			t.Errorf("%s: %+v, reused %q", name, r, reused(j))
+		}
+	}
+}
+
 // edit changes a file's text, and gives up where that changes nothing.
 func edit(t *testing.T, path string, change func(rows []string) []string) (undo func()) {
 	t.Helper()
