@@ -1,7 +1,6 @@
 package wire
 
 import (
-
 	"go.yaml.in/yaml/v3"
 )
 
