@@ -51,9 +51,9 @@ gates. Prints the model beside two baselines on held-out students, asks the gate
 two requests and prints them, as curl, with their answers.
 
 In a terminal it then serves until Ctrl-C, for an hour at most; without one, with
---once, -q or -o json, and where CI is set, it ends. A terminal is one where both
-standard input and standard error are: a container run with -t but not -i looks the
-same, and ends after the hour. --stay serves without end, wherever it runs.
+--once, -q or -o json, and where CI is set, it ends. Standard input, output and error
+must all be the terminal. A container run with -t but not -i looks the same: there the
+hour ends it, or --once. --stay serves without end, wherever it runs.
 
 Simulated learners are held to the gates of any job: AUC 0.75, accuracy 0.70, 1 %
 above the baseline. With --events the model need only be 1 % above the per-skill
