@@ -133,7 +133,7 @@ func demoFolder(dir string) (path string, remove func(), err error) {
 }
 
 // demoIn runs the demo in a folder. staying is set once it does nothing but serve.
-func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec wire.Spec, log *slog.Logger, staying *atomic.Bool) (err error) {
+func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec wire.Spec, log *slog.Logger, staying *atomic.Bool) error {
 	for _, f := range clientFiles(&spec) {
 		if _, e := locate("", *f.path, f.key); e != nil && c.IsSet("events") {
 			return e
@@ -147,7 +147,11 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.Close()) }() //nolint:contextcheck // bounded by itself
+	defer func() {
+		if e := cluster.Close(); e != nil { //nolint:contextcheck // bounded by itself
+			log.Warn("stop", "error", e) // all that counts is on disk
+		}
+	}()
 	if !c.IsSet("events") {
 		if err := p.simulateInto(ctx, dir, &spec); err != nil {
 			return err
