@@ -147,8 +147,8 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := cluster.Close(); e != nil { //nolint:contextcheck // bounded by itself
+	defer func() { //nolint:contextcheck // bounded by itself
+		if e := cluster.Close(); e != nil {
 			log.Warn("stop", "error", e) // all that counts is on disk
 		}
 	}()
