@@ -32,8 +32,12 @@ func (p *program) stays(c *cli.Context) bool {
 	case c.Bool("once"), p.quiet, p.format == "json", p.env["CI"] != "":
 		return false
 	}
-	f, ok := p.in.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && p.terminal()
+	return p.terminal() && onTerminal(p.in) && onTerminal(p.out.w)
+}
+
+func onTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // A demonstration shows what became of a pipeline's model.

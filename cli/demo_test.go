@@ -36,9 +36,11 @@ const loose = " --epochs 2 --set gates.auc=0.3 --set gates.improvement=0 --set g
 // folder trains nothing, and answers the same.
 func TestTheDemoEndsWithAModelThatAnswers(t *testing.T) {
 	t.Parallel()
-	line := "demo --events " + learners(t) + loose + " --set tune.trials=2 --set cross_validate.folds=2 --data-dir " + filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(t.TempDir(), "data")
+	line := "demo --events " + learners(t) + loose + " --set tune.trials=2 --set cross_validate.folds=2 --data-dir " + dir
 	first := cohort(t, "", nil, strings.Fields(line+" -o json")...)
 	first.expect(t, 0, "gates    AUC at least 0.3, folds within 50 %, sound data")
+	until(t, "the first demo has ended", func() bool { return free(dir) })
 	var d demonstrated
 	if err := json.Unmarshal([]byte(first.out), &d); err != nil || strings.Count(first.out, "\n") != 1 {
 		t.Fatalf("stdout %q: %v", first.out, err)
@@ -55,6 +57,7 @@ func TestTheDemoEndsWithAModelThatAnswers(t *testing.T) {
 		t.Errorf("%s: %v", d.Asked[1].Answer, err)
 	}
 	again := cohort(t, "", nil, strings.Fields(line)...)
+	until(t, "the second demo has ended", func() bool { return free(dir) })
 	again.expect(t, 0, "train unchanged since "+d.ID+"/train")
 	for _, part := range []string{strings.Replace(string(d.Asked[0].Answer), ":", ": ", 1)[:20], "in production", "@1, whose weights are in production\n"} {
 		if !strings.Contains(again.out, part) {
@@ -69,7 +72,8 @@ func TestTheDemoEndsWithAModelThatAnswers(t *testing.T) {
 // With --stay the demo serves what it has printed, and ends well when it is ended.
 func TestTheDemoServesUntilItIsEnded(t *testing.T) {
 	t.Parallel()
-	d := background(t, strings.Fields("demo --stay --events "+learners(t)+loose)...)
+	dir := t.TempDir()
+	d := background(t, strings.Fields("demo --stay --events "+learners(t)+loose+" --data-dir "+dir)...)
 	until(t, "the demo serves", func() bool { return strings.Contains(d.err.String(), "Ctrl-C ends it.") })
 	curl := regexp.MustCompile(`curl (\S+/invocations) -H '(.*): (.*)' -d '(.*)'\n(.*)\n`).FindStringSubmatch(d.out.String())
 	if curl == nil {
@@ -90,14 +94,17 @@ func TestTheDemoServesUntilItIsEnded(t *testing.T) {
 		t.Errorf("printed %s, got %s: %v", curl[5], answer, err)
 	}
 	d.stop(t).expect(t, 0, "")
+	until(t, "what the command left behind has ended", func() bool { return free(dir) })
 }
 
 // What a gate refuses is not served: with an exit code of its own where the model is
 // not sound, and well where it is only no better than what is there.
 func TestTheDemoServesNothingThatAGateRefuses(t *testing.T) {
 	t.Parallel()
-	line := "demo --epochs 1 --events " + learners(t)
+	dir := t.TempDir()
+	line := "demo --epochs 1 --events " + learners(t) + " --data-dir " + dir
 	o := cohort(t, "", nil, strings.Fields(line+" --set gates.auc=0.99")...)
+	until(t, "the demo has ended", func() bool { return free(dir) })
 	o.expect(t, 3, "is below 0.99")
 	if strings.Contains(o.out, "curl") || !strings.Contains(o.out, "skill mean") {
 		t.Errorf("stdout %s", o.out)
@@ -107,6 +114,7 @@ func TestTheDemoServesNothingThatAGateRefuses(t *testing.T) {
 	if strings.Contains(o.out, "curl") || !strings.Contains(o.out, "is not promoted: ") {
 		t.Errorf("stdout %s", o.out)
 	}
+	until(t, "the demo has ended", func() bool { return free(dir) })
 	cohort(t, "", nil, strings.Fields(line+" --once --stay")...).expect(t, 2, "exclude each other")
 	cohort(t, "", nil, strings.Fields(line+" --set gates.auk=1")...).expect(t, 2, `unknown key "auk" in gates; did you mean "auc"?`)
 	cohort(t, "", nil, strings.Fields(line+" --http 0.0.0.0:0")...).expect(t, 1, "can be reached by others")
