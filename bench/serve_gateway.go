@@ -28,9 +28,9 @@ type served struct {
 // does not depend on the weights.
 func newGateway(ctx context.Context, a Asked) (s *served, err error) {
 	s = &served{}
-	defer func() {
+	defer func() { //nolint:contextcheck // its end is bounded by itself
 		if err != nil {
-			err = errors.Join(err, s.close()) //nolint:contextcheck // bounded by itself
+			err = errors.Join(err, s.close())
 		}
 	}()
 	if s.dir, err = os.MkdirTemp("", "cohort-bench-"); err != nil {
@@ -51,7 +51,7 @@ func newGateway(ctx context.Context, a Asked) (s *served, err error) {
 	return s, s.await(ctx)
 }
 
-// name is the model's.
+// benchModel is the model's name.
 const benchModel = "bench"
 
 // train submits a pipeline that ends with a deployment, and waits for it.
