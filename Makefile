@@ -20,7 +20,7 @@ help: ## list the targets
 build: ## the one static binary, bin/cohort
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/cohort ./cli/cohort
 
-run: build ## a cluster in one process turns an event log into a tested model
+run: build ## the whole pipeline in one process: an event log becomes a deployed model that answers
 	@exec bin/cohort demo --workers $(WORKERS) --fold $(FOLD) \
 	  $(if $(DATA),--data-dir $(DATA)) $(if $(EVENTS),--events $(EVENTS)) $(if $(SPLIT),--split $(SPLIT))
 

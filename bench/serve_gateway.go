@@ -28,7 +28,7 @@ type served struct {
 // does not depend on the weights.
 func newGateway(ctx context.Context, a Asked) (s *served, err error) {
 	s = &served{}
-	defer func() { //nolint:contextcheck // its end is bounded by itself
+	defer func() { //nolint:contextcheck // the end is bounded by itself
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}

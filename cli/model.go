@@ -18,7 +18,7 @@ func (p *program) modelCommand() *cli.Command {
 		Name: "model", Usage: "trained models: versions, production, lineage", HideHelp: true,
 		Subcommands: []*cli.Command{
 			p.modelListCommand(), p.modelShowCommand(), p.modelHistoryCommand(), p.modelDiffCommand(),
-			p.modelPromoteCommand(), p.modelRollbackCommand(), p.modelVerifyCommand(), p.modelExportCommand(),
+			p.modelPromoteCommand(), p.modelRollbackCommand(), p.modelVerifyCommand(), p.modelReproduceCommand(), p.modelExportCommand(),
 			p.modelNoteCommand(), p.modelAliasCommand(), p.modelDeleteCommand(),
 		},
 	}

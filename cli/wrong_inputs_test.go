@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestWrongInputsAreNamedAndNothingIsLost(t *testing.T) {
 	w := newWrongs(t)
 	right := "name: right\n" + pipelineWith(fmt.Sprintf("data: {events: %q}\nmask: {key: 'file:%s'}\n", w.file(t, "right.csv", w.text(keep)), w.file(t, "key", hidden)))
 	before := hashOf(t, final(t, cohort(t, right, nil, "job", "run", "-", "-o", "json", "-q", "--addr", url)))
-	rows := append(append(w.files(), w.studies(t)...), append(w.gates(t), append(w.sources(t), commands(t, w)...)...)...)
+	rows := append(slices.Concat(w.files(), w.studies(t), w.life(t)), append(w.gates(t), append(w.sources(t), commands(t, w)...)...)...)
 	t.Run("inputs", func(t *testing.T) {
 		for _, c := range rows {
 			t.Run(c.name, func(t *testing.T) {

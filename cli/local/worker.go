@@ -77,7 +77,7 @@ func StartWorker(ctx context.Context, c Worker) (*WorkerNode, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	// The node ends by Close or Stop, not when ctx does.
 	node, err := worker.Start(context.WithoutCancel(ctx), worker.Config{
-		ID: c.ID, DataDir: c.DataDir, API: api, Blobs: api.Blobs(lake.ErrNotFound),
+		ID: c.ID, DataDir: c.DataDir, API: api, Blobs: api.Blobs(lake.ErrNotFound, lake.ErrCorrupt),
 		Listener: l, Addr: c.Advertise, Serve: c.replicas, Stream: c.stream, Kernels: c.Kernels, Exec: c.Exec, Version: c.Version, Logger: c.Logger,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)

@@ -14,18 +14,27 @@ import (
 	"cohort/coordinator/wire"
 )
 
-// Blobs is the coordinators' blob store, over HTTP. Missing is the error that
-// Get wraps when no blob has the hash.
+// Blobs is the coordinators' blob store, over HTTP.
 type Blobs struct {
 	c       *Client
 	missing error
+	altered error
 }
 
-// Blobs returns the cluster's blob store; missing is wrapped by Get's error
-// when no blob has the hash.
-func (c *Client) Blobs(missing ...error) *Blobs {
-	return &Blobs{c, errors.Join(missing...)}
+// Blobs returns the cluster's blob store. The first error known is wrapped by Get's
+// when no blob has the hash, the second by a reader's when the bytes have not.
+func (c *Client) Blobs(known ...error) *Blobs {
+	b := &Blobs{c: c, altered: errAltered}
+	if len(known) > 0 {
+		b.missing = known[0]
+	}
+	if len(known) > 1 {
+		b.altered = known[1]
+	}
+	return b
 }
+
+var errAltered = errors.New("blob altered")
 
 // Put uploads what r gives under its hash; the blob is durable when it returns.
 // A reader that can't seek is kept in a temporary file first, since the hash
@@ -85,7 +94,7 @@ func (b *Blobs) Get(ctx context.Context, hash string) (io.ReadCloser, error) {
 		}
 		return nil, err
 	}
-	return &checked{r.Body, sha256.New(), hash}, nil
+	return &checked{r.Body, sha256.New(), hash, b.altered}, nil
 }
 
 // checked fails at the end of a blob whose bytes do not have its hash.
@@ -93,6 +102,7 @@ type checked struct {
 	io.ReadCloser
 	sum  hash.Hash
 	want string
+	not  error
 }
 
 func (c *checked) Read(p []byte) (int, error) {
@@ -100,7 +110,7 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.sum.Write(p[:n])
 	if errors.Is(err, io.EOF) {
 		if got := hex.EncodeToString(c.sum.Sum(nil)); got != c.want {
-			return n, fmt.Errorf("blob %s came with the bytes of %s", c.want, got)
+			return n, fmt.Errorf("%w: %s came with the bytes of %s", c.not, c.want, got)
 		}
 	}
 	return n, err

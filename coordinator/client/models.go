@@ -81,3 +81,9 @@ func (c *Client) DeleteVersion(ctx context.Context, q wire.DeleteVersion) (r wir
 	_, err = c.do(ctx, http.MethodPost, modelURL(q.Model, "/delete"), q, &r)
 	return r, err
 }
+
+// Reproduce submits the job that makes a version again, and answers its id.
+func (c *Client) Reproduce(ctx context.Context, model string, version int) (r wire.SubmitReply, err error) {
+	_, err = c.do(ctx, http.MethodPost, modelURL(model, "/reproduce"), wire.ReproduceRequest{Version: version}, &r)
+	return r, err
+}

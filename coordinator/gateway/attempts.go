@@ -92,6 +92,9 @@ func (g *Gateway) places(v *state.View, h *history, all []wire.Attempt, seqs map
 		if err != nil {
 			return nil, err
 		}
+		if err := h.same(place, k, a); err != nil {
+			return nil, err
+		}
 		if at.Index != 0 && at.Index == index {
 			t.fresh[place] = a.Correct
 		}

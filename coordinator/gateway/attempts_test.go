@@ -156,6 +156,34 @@ func TestAnAttemptIsNotAnsweredBeforeItIsCommitted(t *testing.T) {
 	}
 }
 
+// An id is one attempt's: another under it is refused, before the log is sealed and
+// after, and leaves the log as it is; the same one again is no fault.
+func TestAnIDOfAnotherAttemptIsRefused(t *testing.T) {
+	o := newOffice(t, t.TempDir())
+	o.deploy(deployed(routes(100), []*fake{newFake(t)}))
+	const path = "/v1/students/ann/attempts"
+	right := attemptText("1", "s1", true)
+	for _, sealed := range []bool{false, true} {
+		if sealed {
+			if err := o.seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if status, text, _ := o.send(path, right); status != http.StatusOK {
+			t.Fatalf("%d %s", status, text)
+		}
+		for _, other := range []string{attemptText("1", "s1", false), attemptText("1", "s2", true)} {
+			status, text, _ := o.send(path, `{"attempts":[`+right+`,`+other+`]}`)
+			if status < http.StatusBadRequest || !strings.Contains(text, `attempts[1].id was given to another attempt before, of skill "s1" and correct true`) {
+				t.Errorf("sealed %t: %d %s", sealed, status, text)
+			}
+		}
+		if n := o.State.Read().AttemptLog().Last; n != 1 {
+			t.Errorf("sealed %t: %d attempts were kept", sealed, n)
+		}
+	}
+}
+
 func TestWrongAttemptsAreRefusedByTheirField(t *testing.T) {
 	o := newOffice(t, "")
 	many := `{"attempts":[` + strings.Repeat(attemptText("1", "s", true)+",", maxAttempts) + attemptText("1", "s", true) + `]}`

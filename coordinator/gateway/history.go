@@ -90,3 +90,17 @@ func (h *history) window(from, to uint64) (found []wire.StepAttempt, err error) 
 	}
 	return found, nil
 }
+
+// same refuses the k-th attempt of a request whose id was given to another before.
+// What else the request holds is in the log.
+func (h *history) same(place uint64, k int, a wire.Attempt) error {
+	found, err := h.window(place, place+1)
+	if err != nil {
+		return err
+	}
+	was, is := found[0], wire.StepAttempt{Skill: a.Skill, Correct: a.Correct}
+	if was == is {
+		return nil
+	}
+	return refusal(wire.CodeConflict, "attempts[%d].id was given to another attempt before, of skill %q and correct %t: an attempt stays what it was first sent as", k, was.Skill, was.Correct)
+}

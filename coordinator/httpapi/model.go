@@ -18,6 +18,7 @@ func (a *api) serveModels() {
 	a.leader("POST /v1/models/{model}/alias", a.setAlias)
 	a.leader("POST /v1/models/{model}/notes", a.setNotes)
 	a.leader("POST /v1/models/{model}/delete", a.deleteVersion)
+	a.leader("POST /v1/models/{model}/reproduce", a.reproduce)
 	a.leader("GET /v1/evaluations/{job}/{stage}", a.evaluation)
 	a.leader("GET /v1/keys", a.keys)
 }

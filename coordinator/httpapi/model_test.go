@@ -46,6 +46,7 @@ type bench struct {
 	*solo
 	t       *testing.T
 	blobs   lake.Blobs
+	dir     string // of them
 	url     string
 	api     *client.Client
 	admin   *client.Client
@@ -60,7 +61,10 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{solo: &solo{state: state.New()}, t: t, blobs: lake.NewMemory(), private: private}
+	b := &bench{solo: &solo{state: state.New()}, t: t, dir: t.TempDir(), private: private}
+	if b.blobs, err = lake.OpenCache(b.dir); err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(httpapi.New(httpapi.Deps{
 		ID: "c1", State: b.state, Consensus: b.solo, Blobs: b.blobs, Progress: httpapi.NewProgress(),
 		Logger: slog.New(slog.DiscardHandler), Sign: private, AdminToken: token,

@@ -45,6 +45,7 @@ func describe() map[string]desc {
 	gauge("training_epoch", "Epochs begun.", job...)
 	gauge("training_loss", "Training loss of the last whole epoch, or so far in the first.", job...)
 	gauge("training_valid_auc", "AUC on the validation students after the last whole epoch.", job...)
+	gauge("training_gradient_norm", "L2 norm of the gradient, before it is clipped, at the end of the last epoch.", job...)
 	gauge("training_answers_per_second", "Answers learnt from per second.", job...)
 	gauge("tune_trials", "Trials of a study by status.", "job_name", "job_id", "status")
 
@@ -57,6 +58,11 @@ func describe() map[string]desc {
 	gauge("data_events", "Events of the last validation.", pipeline...)
 	gauge("data_quarantined_events", "Events that the last validation set apart.", pipeline...)
 	gauge("data_rejected_rows", "Rows of the last validation's extraction that are no events.", pipeline...)
+
+	gauge("model_version", "Newest version of a model in a stage.", "model", "stage")
+	gauge("model_auc", "AUC of the newest version in a stage, on the held-out students of its evaluation.", "model", "stage")
+	gauge("evaluation_auc", "AUC of a model's newest evaluation: of the candidate, and of what it was compared with.", "model", "of")
+	gauge("evaluation_gate_passed", "1 where the newest evaluation of a model passes the gate.", "model", "gate")
 
 	gauge("alerts", "Open incidents by rule and status.", "rule", "status")
 	return all

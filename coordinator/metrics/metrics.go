@@ -51,6 +51,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s.scheduler()
 	s.jobs()
 	s.pipelines()
+	s.models()
 	s.alerts()
 	s.deployments()
 	s.attempts()

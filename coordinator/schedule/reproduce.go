@@ -24,7 +24,7 @@ func Reproduce(spec wire.Spec, run Run, m wire.ModelManifest, hash string) ([]wi
 	}
 	s.Settings = b.settings(set) // it passed its gates then
 	b.addTo(s, "extract")
-	b.addTo(compareStage("data", hash, map[string]string{dataset: "validate/" + dataset}), "validate")
+	b.addTo(compareStage("data", hash, map[string]string{dataset: "validate/" + dataset, "difference": "extract/difference"}), "validate")
 
 	_, inputs := splitOf(spec, "extract")
 	data := maps.Clone(inputs)

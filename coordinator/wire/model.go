@@ -231,6 +231,7 @@ type PromoteSettings struct {
 
 // A stage of kind compare has no settings: it holds what was made again to a
 // model's manifest. Inputs: "manifest" (ModelManifest), "dataset", "weights" (each
+// optional), "difference" (where in the source the datasets differ, in words;
 // optional). Result: {"reproduced":{"dataset":…,"weights_sha256":…}}; a difference is
 // an error that names the first event that is altered, or both hashes.
 

@@ -12,6 +12,7 @@ package wire
 //	POST /v1/models/{m}/alias    SetModel      Outcome
 //	POST /v1/models/{m}/notes    SetModel      Outcome
 //	POST /v1/models/{m}/delete   DeleteVersion Outcome
+//	POST /v1/models/{m}/reproduce ReproduceRequest SubmitReply  (the job that makes it again)
 //	GET  /v1/evaluations/{job}/{stage}         Evaluation
 //	GET  /v1/keys                              []SigningKey
 //
@@ -36,4 +37,9 @@ type HistoryReply struct {
 	Production int           `json:"production"`      // 0: none
 	Staging    int           `json:"staging"`         // 0: none
 	Changes    []ModelChange `json:"changes"`         // oldest first
+}
+
+// ReproduceRequest asks for a version to be made again from its record.
+type ReproduceRequest struct {
+	Version int `json:"version"`
 }

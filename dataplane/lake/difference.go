@@ -13,7 +13,7 @@ import (
 type Difference struct {
 	Part        int
 	Was, Is     *dataplane.Event // nil: not there
-	Events, Now int64            // of either dataset
+	Events, Now int64            // of either dataset; 0: not said
 }
 
 // String names the event by its masked student, time and id.
@@ -21,8 +21,12 @@ func (d *Difference) String() string {
 	switch {
 	case d.Was == nil && d.Is == nil:
 		return fmt.Sprintf("the mask key or the order of skills is another; all %d events are the same", d.Events)
+	case d.Is == nil && d.Events == 0:
+		return fmt.Sprintf("event %s is missing", named(d.Was))
 	case d.Is == nil:
 		return fmt.Sprintf("event %s of %d is missing", named(d.Was), d.Events)
+	case d.Was == nil && d.Events == 0:
+		return fmt.Sprintf("event %s is new", named(d.Is))
 	case d.Was == nil:
 		return fmt.Sprintf("event %s is new, there were %d", named(d.Is), d.Events)
 	}
@@ -72,11 +76,8 @@ func (m *Manifest) hash(k int) string {
 func (d *Difference) find(ctx context.Context, b Blobs, old, now *Manifest) error {
 	var all [2][]dataplane.Event
 	for k, m := range []*Manifest{old, now} {
-		err := m.ReadPart(ctx, b, d.Part, func(e dataplane.Event) error {
-			all[k] = append(all[k], e)
-			return nil
-		})
-		if err != nil {
+		var err error
+		if all[k], err = m.partEvents(ctx, b, d.Part); err != nil {
 			return err
 		}
 	}
@@ -92,9 +93,9 @@ func (d *Difference) find(ctx context.Context, b Blobs, old, now *Manifest) erro
 		is = &all[1][at]
 	}
 	switch {
-	case was == nil || is == nil || same(was, is):
+	case was == nil || is == nil || Same(was, is):
 		d.Was, d.Is = was, is
-	case slices.ContainsFunc(all[1][at:], func(e dataplane.Event) bool { return same(&e, was) }):
+	case slices.ContainsFunc(all[1][at:], func(e dataplane.Event) bool { return Same(&e, was) }):
 		d.Is = is // what was there comes later
 	default:
 		d.Was = was
@@ -102,7 +103,61 @@ func (d *Difference) find(ctx context.Context, b Blobs, old, now *Manifest) erro
 	return nil
 }
 
-// same reports whether two events are one, altered or not.
-func same(a, b *dataplane.Event) bool {
+// Same reports whether two events are one, altered or not.
+func Same(a, b *dataplane.Event) bool {
 	return a.Student == b.Student && a.Time == b.Time && a.ID == b.ID
+}
+
+// partEvents are a part's events; one past the last is empty.
+func (m *Manifest) partEvents(ctx context.Context, b Blobs, k int) (all []dataplane.Event, err error) {
+	if m.hash(k) == "" {
+		return nil, nil
+	}
+	err = m.ReadPart(ctx, b, k, func(e dataplane.Event) error {
+		all = append(all, e)
+		return nil
+	})
+	return all, err
+}
+
+// Differences are the events that one dataset alone has, and those that the other
+// alone has, in canonical order. Only parts that differ are read.
+func Differences(ctx context.Context, b Blobs, was, is string) (gone, came []dataplane.Event, err error) {
+	old, err := ReadManifest(ctx, b, was)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := ReadManifest(ctx, b, is)
+	if err != nil {
+		return nil, nil, err
+	}
+	for k := range max(len(old.Parts), len(now.Parts)) {
+		if old.hash(k) == now.hash(k) {
+			continue
+		}
+		x, err := old.partEvents(ctx, b, k)
+		if err != nil {
+			return nil, nil, err
+		}
+		y, err := now.partEvents(ctx, b, k)
+		if err != nil {
+			return nil, nil, err
+		}
+		gone, came = append(gone, without(x, y)...), append(came, without(y, x)...)
+	}
+	return gone, came, nil
+}
+
+// without is all but the events of other, each of which takes one away.
+func without(all, other []dataplane.Event) (left []dataplane.Event) {
+	have := make(map[dataplane.Event]int, len(other))
+	for _, e := range other {
+		have[e]++
+	}
+	for _, e := range all {
+		if have[e]--; have[e] < 0 {
+			left = append(left, e)
+		}
+	}
+	return left
 }

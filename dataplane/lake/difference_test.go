@@ -56,4 +56,19 @@ func TestTheFirstEventThatDiffersIsNamed(t *testing.T) {
 	if _, err := lake.FirstDifference(t.Context(), b, was, strings.Repeat("0", 64)); err == nil {
 		t.Error("a dataset that is not there was compared")
 	}
+	gone, came, err := lake.Differences(t.Context(), b, was, write(slices.Delete(slices.Clone(altered), 50, 51), "m"))
+	wantGone, wantCame := []dataplane.Event{events[50], events[77]}, []dataplane.Event{altered[77]}
+	if err != nil || len(gone) != 2 || !slices.Contains(gone, wantGone[0]) || !slices.Contains(gone, wantGone[1]) || !slices.Equal(came, wantCame) {
+		t.Errorf("gone %v, came %v, %v", gone, came, err)
+	}
+	twice := append(slices.Clone(events), events[3])
+	if gone, came, err := lake.Differences(t.Context(), b, was, write(twice, "m")); err != nil || len(gone) != 0 || !slices.Equal(came, events[3:4]) {
+		t.Errorf("an event that is there twice: gone %v, came %v, %v", gone, came, err)
+	}
+	if gone, came, err := lake.Differences(t.Context(), b, was, was); err != nil || len(gone)+len(came) != 0 {
+		t.Errorf("a dataset and itself: gone %v, came %v, %v", gone, came, err)
+	}
+	if _, _, err := lake.Differences(t.Context(), b, strings.Repeat("0", 64), was); err == nil {
+		t.Error("a dataset that is not there was compared")
+	}
 }

@@ -25,6 +25,11 @@ func (l *objects) Read(ctx context.Context, plan json.RawMessage, r *Reader) err
 	if err != nil {
 		return err
 	}
+	if r.Again {
+		if err := l.now(ctx, p.New); err != nil {
+			return err
+		}
+	}
 	within, cancel := context.WithCancel(ctx)
 	parcels := make(chan parcel, ahead)
 	send := func(p parcel) bool {
@@ -54,6 +59,20 @@ func (l *objects) Read(ctx context.Context, plan json.RawMessage, r *Reader) err
 		}
 	}
 	return ctx.Err()
+}
+
+// now makes of objects what they are by now. One that is gone stays as it was.
+func (l *objects) now(ctx context.Context, all []object) error {
+	at := make(map[string]int, len(all))
+	for k, o := range all {
+		at[o.Name] = k
+	}
+	return l.store.list(ctx, l.pattern.prefix(), func(o object) error {
+		if k, ok := at[o.Name]; ok {
+			all[k] = o
+		}
+		return nil
+	})
 }
 
 func (l *objects) take(ctx context.Context, p parcel, r *Reader) error {

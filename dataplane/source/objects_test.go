@@ -291,6 +291,51 @@ func TestAPlanIsReadAsItWasMadeOrNotAtAll(t *testing.T) {
 }
 
 // TestAFileThatIsWrittenToWhileItIsReadIsRefused changes it at the first event.
+// Read again, a plan's files are taken as they are by now, and each event with where
+// it stands; a file that came later is not the plan's, one that is gone is an error.
+func TestAPlanIsReadAgainOverWhatHasChanged(t *testing.T) {
+	for ending, bytesOf := range map[string]func(testing.TB, []answer) []byte{
+		"csv": csvBytes, "parquet": func(t testing.TB, rows []answer) []byte { return parquetBytes(t, rows) },
+	} {
+		dir, rows := t.TempDir(), answers(20)
+		put(t, dir, "a."+ending, bytesOf(t, rows[:10]))
+		put(t, dir, "b."+ending, bytesOf(t, rows[10:]))
+		l := openLake(t, dir, "")
+		plan, _, err := l.Plan(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows[13].correct = !rows[13].correct
+		put(t, dir, "b."+ending, bytesOf(t, rows[10:]))
+		later(t, dir+"/b."+ending)
+		put(t, dir, "c."+ending, bytesOf(t, rows))
+		var got []dataplane.Event
+		mustFail(t, l.Read(t.Context(), plan, reader(&got)), "b."+ending, "has changed since this extraction was planned")
+		got = nil
+		r := reader(&[]dataplane.Event{})
+		places := map[string]string{}
+		r.Again, r.Placed = true, func(e dataplane.Event, at func() string) error {
+			got = append(got, e)
+			places[e.ID] = at()
+			return nil
+		}
+		if err := l.Read(t.Context(), plan, r); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(byID(want(rows)), byID(got)) {
+			t.Errorf("%s: read are %v", ending, got)
+		}
+		row := map[string]string{"csv": "b.csv, row 5", "parquet": "b.parquet, row 4"}[ending] // a CSV's header is row 1
+		if places["14"] != row {
+			t.Errorf("the event that was altered stands at %q, want %q", places["14"], row)
+		}
+		if err := os.Remove(dir + "/b." + ending); err != nil {
+			t.Fatal(err)
+		}
+		mustFail(t, l.Read(t.Context(), plan, r), "b."+ending, "is gone since this extraction was planned")
+	}
+}
+
 func TestAFileThatIsWrittenToWhileItIsReadIsRefused(t *testing.T) {
 	rows := answers(30_000)
 	for name, data := range map[string][]byte{"a.csv": csvBytes(t, rows), "a.parquet": parquetBytes(t, rows)} {

@@ -36,6 +36,11 @@ type Reader struct {
 	Emit   func(dataplane.Event) error
 	Reject func(lake.Reject) error // nil: a row that is no event is an *InputError
 	Rows   func(rows int64)        // progress, each reportRows rows; may be nil
+	// Placed takes events in place of Emit, each with where it stands; nil: Emit does.
+	Placed func(e dataplane.Event, at func() string) error
+	// Again: the plan has been read before. Of files that have changed since, what is
+	// in them now is read, so that it can be told what has changed.
+	Again bool
 }
 
 const reportRows = 20_000
@@ -53,6 +58,9 @@ func (r *Reader) Row(at func() string, v *Values) error {
 		return nil
 	}
 	r.Stats.Kept++
+	if r.Placed != nil {
+		return r.Placed(e, at)
+	}
 	return r.Emit(e)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (m *model) parseJSON(text []byte) (q query, err error) {
 			found = name
 		}
 	}
-	for name := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != found && name != "params" {
 			return q, badf("field %q is unknown: want exactly one of %s, and params", name, strings.Join(formats(), ", "))
 		}

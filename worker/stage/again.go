@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -21,7 +22,10 @@ func (x *extractor) recorded(ctx context.Context) (plans []*lake.Plan, err error
 			return nil, err
 		}
 		if first {
-			x.made.At = e.At
+			if err := x.sameMask(ctx, e.Dataset); err != nil {
+				return nil, err
+			}
+			x.made.At, x.was, x.wereRejects, x.read.Again = e.At, e.Dataset, e.Rejects, true
 		}
 		if hash = e.Base; e.Plan == "" {
 			continue // of a file, which is read whole
@@ -34,6 +38,19 @@ func (x *extractor) recorded(ctx context.Context) (plans []*lake.Plan, err error
 	}
 	slices.Reverse(plans)
 	return plans, nil
+}
+
+// sameMask refuses another key than the one that a dataset is masked with: nothing
+// could be compared.
+func (x *extractor) sameMask(ctx context.Context, dataset string) error {
+	m, err := lake.ReadManifest(ctx, x.env.Blobs, dataset)
+	if err != nil {
+		return err
+	}
+	if m.Mask != x.mask.Fingerprint() {
+		return inputf("mask key %s is another than the one that the recorded students are masked with", cmp.Or(x.s.MaskKey, "(none)"))
+	}
+	return nil
 }
 
 // readAgain reads from the source itself what some extractions read one after

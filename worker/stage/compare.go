@@ -33,6 +33,13 @@ func runCompare(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult,
 		if err != nil {
 			return r, fmt.Errorf("compare datasets: %w", err)
 		}
+		if told := st.Inputs["difference"]; d != nil && told != "" { // where it stands in the source
+			text, err := lake.Read(ctx, env.Blobs, told)
+			if err != nil {
+				return r, fmt.Errorf("difference: %w", err)
+			}
+			return r, differs(m, "the events are not those that it learned from: %s", text)
+		}
 		if d != nil {
 			return r, differs(m, "the events are not those that it learned from: %s", d)
 		}

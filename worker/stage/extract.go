@@ -31,6 +31,9 @@ type extractor struct {
 	rejects []lake.Reject
 	read    *source.Reader
 	made    lake.Extraction
+	// Of the recorded extraction that is made again; empty: none is.
+	was         string   // its dataset
+	wereRejects []string // tables of the rows that were no events
 }
 
 func runExtract(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, err error) {
@@ -63,7 +66,10 @@ func runExtract(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskRes
 	if err := x.readAll(ctx); err != nil {
 		return r, err
 	}
-	return r, x.finish(ctx, &r)
+	if err := x.finish(ctx, &r); err != nil {
+		return r, err
+	}
+	return r, x.tellAltered(ctx, &r)
 }
 
 // boundsOf reads the bounds of a source that never change.
