@@ -1,13 +1,21 @@
+//go:build linux
+
 package cli_test
 
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"cohort/cli/local"
+	"cohort/coordinator/client"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/source"
 	"cohort/dkt/simulate"
@@ -132,6 +140,64 @@ func TestAModelOfOtherInputsIsReproduced(t *testing.T) {
 			t.Errorf("%s: %+v, reused %q", name, r, reused(j))
 		}
 	}
+}
+
+// The cluster's own attempt log is a source like any other: what was learned from it
+// is learned again from the segments that were read, and an altered one is named.
+func TestAModelOfTheAttemptLogIsReproduced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c, err := local.Start(t.Context(), local.Config{Workers: 2, DataDir: dir, Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	url := c.URL()
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	w := newWrongs(t)
+	send := func(round int) {
+		t.Helper()
+		of := map[string][]string{}
+		for k, row := range w.rows { // order_id, user_id, problem_id, skill_id, skill_name, correct
+			of[row[1]] = append(of[row[1]], fmt.Sprintf(`{"id": "%d-%d", "item": %q, "skill": %q, "correct": %t}`, round, k, row[2], row[3], row[5] == "1"))
+		}
+		for _, student := range slices.Sorted(maps.Keys(of)) {
+			status, text := post(t, url+attemptsOf(student), "application/json", `{"attempts": [`+strings.Join(of[student], ",")+`]}`)
+			if status != http.StatusOK && status != http.StatusAccepted {
+				t.Fatalf("%d %s", status, text)
+			}
+		}
+	}
+	job := pipelineOf("source: {kind: attempts}", "validate: {freshness: 1h}", "register: {model: dkt, promote: true}", "gates: {auc: 0.1, accuracy: 0.1, improvement: 0}")
+	var last wire.JobView
+	for round := range 2 {
+		send(round)
+		last = final(t, cohort(t, job, nil, "job", "run", "-", "-o", "json", "-q", "--addr", url))
+		if last.Status != wire.Done {
+			t.Fatalf("%s: %s", last.Status, last.Reason)
+		}
+	}
+	send(2) // nobody has read it
+	for _, ref := range []string{"dkt@1", "dkt@2"} {
+		if r, j := reproduce(t, url, ref, 0, ""); hashOf(t, j) != productionOf(t, url, ref).WeightsHash {
+			t.Errorf("%s: %+v", ref, r)
+		}
+	}
+	api := client.New([]string{url}, client.Options{Actor: "test"})
+	t.Cleanup(api.Close)
+	segments, err := api.SealAttempts(t.Context(), 0)
+	if err != nil || len(segments) < 2 {
+		t.Fatalf("%v, %v", segments, err)
+	}
+	spoil(t, blobFile(dir, segments[0].Hash))
+	reproduce(t, url, "dkt@2", 8, fmt.Sprintf("stage extract failed: attempt log: attempts 1 to %d are not what they were: blob corrupt", segments[0].Last))
 }
 
 // edit changes a file's text, and gives up where that changes nothing.

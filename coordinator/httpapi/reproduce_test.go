@@ -50,8 +50,10 @@ func TestTheJobThatMakesAModelAgain(t *testing.T) {
 	b := newBench(t)
 	b.ready()
 	b.makeFrom("j1", "w1", weekly, 5000, 5_000_000)
-	b.makeFrom("j2", "w2", strings.Replace(weekly, "to: run, ", "", 1), 6000, 0)
-	for n, want := range []int64{5_000_000, 0} {
+	open := strings.Replace(weekly, "to: run, ", "", 1)
+	b.makeFrom("j2", "w2", open, 6000, 0)
+	b.makeFrom("j3", "w3", open, 7000, 7_000_000) // a backfill
+	for n, want := range []int64{5_000_000, 0, 7_000_000} {
 		r, err := b.api.Reproduce(t.Context(), "rasch", n+1)
 		if err != nil {
 			t.Fatal(err)

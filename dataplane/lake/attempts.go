@@ -49,7 +49,8 @@ func ReadAttempts(ctx context.Context, blobs Blobs, s wire.AttemptSegment, visit
 		return fmt.Errorf("open segment %d to %d: %w", s.First, s.Last, err)
 	}
 	defer rc.Close() //nolint:errcheck // read only
-	z, err := zstd.NewReader(rc, zstd.WithDecoderConcurrency(1))
+	from := &outcome{Reader: rc}
+	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return fmt.Errorf("open segment %d to %d: %w", s.First, s.Last, err)
 	}
@@ -60,18 +61,36 @@ func ReadAttempts(ctx context.Context, blobs Blobs, s wire.AttemptSegment, visit
 	for ; lines.Scan(); next++ {
 		var a wire.Attempt
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil || a.Seq != next || next > s.Last {
-			return fmt.Errorf("segment %d to %d is damaged: attempt %d is not where it should be", s.First, s.Last, next)
+			return fmt.Errorf("%w: segment %d to %d is damaged: attempt %d is not where it should be", ErrCorrupt, s.First, s.Last, next)
 		}
 		if err := visit(a); err != nil {
 			return err
 		}
 	}
 	if err := lines.Err(); err != nil {
+		if from.whole() {
+			return fmt.Errorf("%w: read segment %d to %d: %w", ErrCorrupt, s.First, s.Last, err)
+		}
 		return fmt.Errorf("read segment %d to %d: %w", s.First, s.Last, err)
 	}
 	if next != s.Last+1 {
-		return fmt.Errorf("segment %d to %d is damaged: it ends before %d", s.First, s.Last, next)
+		return fmt.Errorf("%w: segment %d to %d is damaged: it ends before %d", ErrCorrupt, s.First, s.Last, next)
 	}
 	_, err = io.Copy(io.Discard, rc) // the hash is checked at the end
 	return err
 }
+
+// outcome remembers how a reading went.
+type outcome struct {
+	io.Reader
+	err error
+}
+
+func (o *outcome) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	o.err = err
+	return n, err
+}
+
+// whole reports whether nothing was wrong but, at most, the bytes themselves.
+func (o *outcome) whole() bool { return o.err == nil || errors.Is(o.err, io.EOF) }

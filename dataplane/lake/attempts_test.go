@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,9 +41,21 @@ func TestASegmentHoldsWhatWasPutIntoIt(t *testing.T) {
 	for _, wrong := range []wire.AttemptSegment{
 		{First: 8, Last: 1006, Hash: s.Hash}, {First: 7, Last: 1005, Hash: s.Hash}, {First: 7, Last: 1007, Hash: s.Hash},
 	} {
-		if _, err := read(wrong); err == nil || !strings.Contains(err.Error(), "damaged") {
+		if _, err := read(wrong); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%+v: %v", wrong, err)
 		}
+	}
+	text, err := Read(t.Context(), blobs, s.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	spoilt := s
+	if spoilt.Hash, err = Write(t.Context(), blobs, text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(spoilt); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("with another byte: %v", err)
 	}
 	if _, err := WriteAttempts(t.Context(), blobs, nil); err == nil {
 		t.Error("an empty segment was written")

@@ -111,6 +111,9 @@ func (a *attemptLog) Read(ctx context.Context, plan json.RawMessage, r *Reader) 
 		if errors.Is(err, lake.ErrNotFound) {
 			return attemptFault("attempts %d to %d are gone: no blob %s", s.First, s.Last, s.Hash)
 		}
+		if errors.Is(err, lake.ErrCorrupt) {
+			return attemptFault("attempts %d to %d are not what they were: %v", s.First, s.Last, err)
+		}
 		if err != nil {
 			return err
 		}
