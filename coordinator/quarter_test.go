@@ -34,7 +34,7 @@ const (
 // students of a quarter: 250 new ones a week. Difficulties move 0.2 logits a week
 // among skills that lie 0.8 apart.
 func students(seed uint32) (simulate.Config, simulate.Drift) {
-	return simulate.Config{Students: 300, Skills: 20, Answers: 50, Seed: seed}, simulate.Drift{Skill: 0.2, Item: 0.05, Gain: 0.1}
+	return simulate.Config{Students: 240, Skills: 20, Answers: 40, Seed: seed}, simulate.Drift{Skill: 0.2, Item: 0.05, Gain: 0.1}
 }
 
 // retraining is the job file.
@@ -42,7 +42,7 @@ func retraining(folder string) string {
 	return fmt.Sprintf(`name: weekly
 kind: pipeline
 schedule: {cron: '30 2 * * 1', zone: Europe/Berlin, finish_by: 6h}
-source: {kind: lake, to: run, lake: {url: %q}}
+source: {kind: lake, from: run-672h, to: run, lake: {url: %q}}
 validate: {freshness: 48h}
 data:
   columns: {student: user_id, item: problem_id, skill: skill_id, correct: {column: correct}, time: time_ms, time_unit: ms, id: order_id}
@@ -79,9 +79,16 @@ func newQuarter(t *testing.T, seed uint32) *quarter {
 		t.Fatal(err)
 	}
 	q.api = w.client("laptop")
+	for n := range before {
+		q.come(n)
+	}
+	q.set()
+	q.sleepUntil(q.begins(before))
+	q.rise(false)
 	if _, err := q.api.PutSchedule(t.Context(), wire.ScheduleRequest{Spec: retraining(q.folder)}); err != nil {
 		t.Fatal(err)
 	}
+	q.set()
 	return q
 }
 
@@ -185,10 +192,6 @@ func (q *quarter) paper(skills []string, n int) *sequence.Set {
 // run lives through weeks of the quarter.
 func (q *quarter) run(weeks int) {
 	q.t.Helper()
-	for n := range before {
-		q.come(n)
-	}
-	q.set()
 	for k := range weeks {
 		n := before - 1 + k
 		job := q.retrain(n)
