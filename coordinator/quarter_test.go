@@ -34,7 +34,7 @@ const (
 // students of a quarter: 250 new ones a week. Difficulties move 0.2 logits a week
 // among skills that lie 0.8 apart.
 func students(seed uint32) (simulate.Config, simulate.Drift) {
-	return simulate.Config{Students: 240, Skills: 20, Answers: 40, Seed: seed}, simulate.Drift{Skill: 0.2, Item: 0.05, Gain: 0.1}
+	return simulate.Config{Students: 320, Skills: 12, Answers: 40, Seed: seed}, simulate.Drift{Skill: 0.25, Item: 0.05, Gain: 0.1}
 }
 
 // retraining is the job file.
