@@ -12,7 +12,7 @@ FOLD    ?= 1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race cover sim fuzz interop chaos live deep bench micro benchcmp bench-peers lint fmt tidy-check check hooks vuln clean
+.PHONY: help build run test unit race cover sim quarter fuzz interop chaos live deep bench micro benchcmp bench-peers lint fmt tidy-check check hooks vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,12 +36,16 @@ cover: ## statement coverage over all packages, at least 80 % (race's atomic cou
 unit: ## every test, without the race detector
 	$(GO) test $(PKGS)
 
-sim: ## the simulated cluster's hour, with a seed of its own: make sim COHORT_SEED=7
+sim: ## the simulated cluster's hour and quarter, with a seed of its own: make sim COHORT_SEED=7
 	$(GO) test -run 'Simulat' -v ./coordinator/...
 
 FUZZTIME ?= 10s
 fuzz: ## each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
+
+QUARTERS ?= 20
+quarter: ## QUARTERS simulated quarters of weekly retraining beside keeping the first model; takes a COHORT_SEED
+	COHORT_QUARTERS=$(QUARTERS) $(GO) test -count=1 -timeout 120m -run 'TestQuartersOfRetraining' -v ./coordinator
 
 chaos: build ## real processes, kill -9: one hash, no request failed, no attempt lost
 	$(GO) test -count=1 -v -timeout 30m ./bench/chaos

@@ -156,6 +156,8 @@ func (w *wrongs) files() []wrongInput {
 		{"secret_key", with(data + "mask: {key: " + hidden + "}\n"), 1, "mask.key must be env:NAME or file:PATH"},
 		{"secret_parameter", with("source: {kind: lake, lake: {url: 's3://b/x?secret=" + hidden + "'}}\n"), 1, "source.lake.url has a parameter that is unknown"},
 		{"from_after_to", with("source: {kind: lake, from: 2026-02-01, to: 2026-01-01, lake: {url: /x}}\n"), 1, "source.to is 2026-01-01, not after from 2026-02-01"},
+		{"from_no_span", with("source: {kind: lake, from: run-4w, lake: {url: /x}}\n"), 1, `source.from "run-4w" is no time before the run such as run-672h`},
+		{"to_before_run", with("source: {kind: lake, to: run-24h, lake: {url: /x}}\n"), 1, `source.to "run-24h" is no time`},
 		{"no_duration", with(data + "validate: {freshness: 3 days}\n"), 1, `validate.freshness "3 days" is no duration`},
 		{"percent_for_share", with(data + "validate: {completeness: 95}\n"), 1, "validate.completeness is 95; a share lies between 0 and 1"},
 		{"bad_cron", when("'0 25 * * 1'"), 1, `schedule.cron hour "25" is not understood`},

@@ -42,7 +42,7 @@ func weekly(name, catchup, overlap string) string {
 // rise starts the coordinators, and a worker where one is wanted.
 func (a *almanac) rise(worker bool) {
 	a.t.Helper()
-	for _, id := range coordinatorIDs {
+	for _, id := range a.ids {
 		if a.coordinators[id] == nil {
 			a.startCoordinator(id)
 		}
@@ -62,7 +62,7 @@ func (a *almanac) set() {
 		}
 		delete(a.workers, id)
 	}
-	for _, id := range coordinatorIDs {
+	for _, id := range a.ids {
 		a.net.Heal(id)
 		a.fell(id)
 	}

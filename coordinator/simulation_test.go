@@ -37,6 +37,8 @@ type world struct {
 
 	rules     []wire.AlertRule
 	receivers []notify.Named
+	ids       []string // of the coordinators
+	kernels   string   // of the workers; empty: the best of this machine
 
 	coordinators map[string]*coordinator.Node
 	addrs        []string
@@ -59,18 +61,22 @@ func newWorld(t *testing.T, seed uint64) *world { return newWorldWith(t, seed, n
 // newWorldWith is one that looks for incidents.
 func newWorldWith(t *testing.T, seed uint64, rules []wire.AlertRule, receivers []notify.Named) *world {
 	t.Helper()
-	w := &world{
-		rules: rules, receivers: receivers,
-		t: t, net: simnet.New(seed), dir: folder(t), blobs: lake.NewMemory(), log: slog.New(slog.DiscardHandler),
-		coordinators: map[string]*coordinator.Node{}, workers: map[string]*worker.Node{},
-	}
+	return openWorld(&world{t: t, rules: rules, receivers: receivers, ids: coordinatorIDs, kernels: "portable"}, seed)
+}
+
+// openWorld starts the coordinators of a world.
+func openWorld(w *world, seed uint64) *world {
+	t := w.t
+	t.Helper()
+	w.net, w.dir, w.blobs, w.log = simnet.New(seed), folder(t), lake.NewMemory(), slog.New(slog.DiscardHandler)
+	w.coordinators, w.workers = map[string]*coordinator.Node{}, map[string]*worker.Node{}
 	if os.Getenv("COHORT_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}
-	for _, id := range coordinatorIDs {
+	for _, id := range w.ids {
 		w.addrs = append(w.addrs, net.JoinHostPort(w.net.Host(id).IP, strconv.Itoa(httpPort)))
 	}
-	for _, id := range coordinatorIDs {
+	for _, id := range w.ids {
 		w.startCoordinator(id)
 	}
 	return w
@@ -89,7 +95,7 @@ func (w *world) startCoordinator(id string) {
 			Name: id, Meta: gossip.Meta{Role: "coordinator", HTTP: l.Addr().String()}, Transport: host.Gossip(), Logger: w.log,
 		},
 	}
-	for _, other := range coordinatorIDs {
+	for _, other := range w.ids {
 		c.Peers = append(c.Peers, consensus.Peer{ID: other, Addr: other})
 		if other != id {
 			c.Join = append(c.Join, w.net.Host(other).IP+":7946")
@@ -116,7 +122,7 @@ func (w *world) startWorker(id string) {
 	n, err := worker.Start(w.t.Context(), worker.Config{
 		ID: id, DataDir: filepath.Join(w.dir, id), API: api, Blobs: w.blobs, Listener: host.Listen(0),
 		Dial:      func(ctx context.Context, addr string) (net.Conn, error) { return host.Dial(ctx, "", addr) },
-		Resources: wire.Resources{Cores: 2, MemoryMB: 1000}, Kernels: "portable", Logger: w.log,
+		Resources: wire.Resources{Cores: 2, MemoryMB: 1000}, Kernels: w.kernels, Logger: w.log,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -65,8 +65,13 @@ func extractStage(b *builder, spec wire.Spec, run Run) wire.Stage {
 	b.err = errors.Join(b.err, json.Unmarshal(from.Settings, &in))
 	s := wire.Stage{Name: "extract", Kind: wire.StageExtract, Inputs: from.Inputs}
 	set := wire.ExtractSettings{ImportSettings: in, Source: spec.Source}
+	// Bounds that move with the runs are kept when the dataset is checked: events
+	// outside are read all the same, so that the next run goes on from this one.
 	if set.Source.To == wire.Run {
-		set.Source.To = "" // later events are read, and left out when the dataset is checked
+		set.Source.To = ""
+	}
+	if _, moves := wire.BeforeRun(set.Source.From); moves {
+		set.Source.From = ""
 	}
 	s.Settings = b.settings(set)
 	if spec.Source.Kind == "" {
@@ -84,9 +89,7 @@ func extractStage(b *builder, spec wire.Spec, run Run) wire.Stage {
 
 func validateStage(b *builder, spec wire.Spec, run Run) wire.Stage {
 	set := wire.ValidateSettings{Name: spec.Name, Spec: spec.Validate, Columns: spec.Data.Columns}
-	if run.Backfill || spec.Source.To == wire.Run {
-		set.To = run.At * 1000
-	}
+	bound(&set, spec, run)
 	s := wire.Stage{
 		Name: "validate", Kind: wire.StageValidate, Line: "validate/" + spec.Name,
 		Inputs: map[string]string{"extraction": "extract/extraction"}, Settings: b.settings(set),
@@ -95,6 +98,16 @@ func validateStage(b *builder, spec wire.Spec, run Run) wire.Stage {
 		s.Inputs["reference"] = "^profile"
 	}
 	return s
+}
+
+// bound sets the bounds that move with the runs.
+func bound(set *wire.ValidateSettings, spec wire.Spec, run Run) {
+	if span, moves := wire.BeforeRun(spec.Source.From); moves {
+		set.From = (run.At - span.Milliseconds()) * 1000
+	}
+	if run.Backfill || spec.Source.To == wire.Run {
+		set.To = run.At * 1000
+	}
 }
 
 func featuresStage(b *builder, spec wire.Spec, run Run, split wire.Split) wire.Stage {

@@ -19,9 +19,7 @@ func Reproduce(spec wire.Spec, run Run, m wire.ModelManifest, hash string) ([]wi
 	s = validateStage(&b, spec, run)
 	s.Inputs, s.Line = map[string]string{extraction: "extract/" + extraction}, ""
 	set := wire.ValidateSettings{Name: spec.Name, Spec: wire.ValidateSpec{Skew: spec.Validate.Skew}, Columns: spec.Data.Columns}
-	if run.Backfill || spec.Source.To == wire.Run {
-		set.To = run.At * 1000
-	}
+	bound(&set, spec, run)
 	s.Settings = b.settings(set) // it passed its gates then
 	b.addTo(s, "extract")
 	b.addTo(compareStage("data", hash, map[string]string{dataset: "validate/" + dataset, "difference": "extract/difference"}), "validate")

@@ -98,10 +98,31 @@ func ParseBound(s string) (time.Time, error) {
 // Run is the word for the time that a run is for.
 const Run = "run"
 
+// BeforeRun reads a bound that moves with the runs, "run-672h": so long before the
+// time that the run is for. ok says that s is meant so; a span of 0 is none that
+// can be read.
+func BeforeRun(s string) (span time.Duration, ok bool) {
+	text, ok := strings.CutPrefix(s, Run+"-")
+	if !ok {
+		return 0, false
+	}
+	span, err := time.ParseDuration(text)
+	if err != nil || span < time.Millisecond {
+		return 0, true
+	}
+	return span, true
+}
+
 func (d *decoder) checkBounds(s *SourceSpec) {
 	var bounds [2]time.Time
 	for k, b := range []struct{ path, value string }{{"source.from", s.From}, {"source.to", s.To}} {
 		if b.value == "" || b.value == Run && k == 1 {
+			continue
+		}
+		if span, ok := BeforeRun(b.value); ok && k == 0 {
+			if span <= 0 {
+				d.at(b.path, "%q is no time before the run such as run-672h, four weeks", b.value)
+			}
 			continue
 		}
 		var err error

@@ -104,7 +104,8 @@ type ValidateSettings struct {
 	Name    string       `json:"name"` // of the pipeline, whose last accepted dataset is the reference
 	Spec    ValidateSpec `json:"spec"`
 	Columns Columns      `json:"columns"`      // which values are mapped
-	To      int64        `json:"to,omitempty"` // events at or after it are left out, microseconds; 0: none
+	From    int64        `json:"from,omitempty"` // events before it are left out, microseconds; 0: none
+	To      int64        `json:"to,omitempty"`   // events at or after it are left out, microseconds; 0: none
 }
 
 // FeaturesSettings are of the stage dataset → feature tables. Inputs: "dataset",

@@ -131,7 +131,7 @@ type ScheduleSpec struct {
 // or file:PATH, and resolved on the worker that extracts.
 type SourceSpec struct {
 	Kind     string       `yaml:"kind" json:"kind,omitempty"` // kafka | postgres | lake | attempts; empty: data.events
-	From     string       `yaml:"from" json:"from,omitempty"` // events before this time are left out: 2006-01-02 or RFC 3339
+	From     string       `yaml:"from" json:"from,omitempty"` // events before this time are left out: 2006-01-02 or RFC 3339; "run-672h": so long before the run
 	To       string       `yaml:"to" json:"to,omitempty"`     // likewise those at or after it; "run": the time that the run is for
 	Kafka    KafkaSpec    `yaml:"kafka" json:"kafka"`
 	Postgres PostgresSpec `yaml:"postgres" json:"postgres"`

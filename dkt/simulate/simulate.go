@@ -54,6 +54,7 @@ type Answer struct {
 	Problem int
 	Skill   int
 	Correct bool
+	At      int64 // milliseconds since the beginning of the learner's week; of Week alone
 }
 
 // Stats counts what was made.
@@ -87,10 +88,15 @@ func Learners(c Config, yield func(Answer) error) (Stats, error) {
 	if err := c.Validate(); err != nil {
 		return Stats{}, fmt.Errorf("simulate: %w", err)
 	}
+	return newWorld(c).learners(0, yield)
+}
+
+// learners draws those of a world, numbered from first on.
+func (w *world) learners(first int, yield func(Answer) error) (Stats, error) {
+	c := w.c
 	stats := Stats{Students: c.Students, Skills: c.Skills}
-	world := newWorld(c)
 	for s := range c.Students {
-		l := newLearner(world, s)
+		l := newLearner(w, first+s)
 		for range l.length(c.Answers) {
 			a := l.answer()
 			a.Order = stats.Answers + 1
@@ -111,13 +117,15 @@ type world struct {
 	c     Config
 	skill []float64 // difficulty of each skill, logits
 	item  []float64 // difficulty of each problem beside its skill's, [skill][problems]
+	gain  []float64 // logits gained by the first practice of each skill
 }
 
 func newWorld(c Config) *world {
-	w := &world{c: c, skill: make([]float64, c.Skills), item: make([]float64, c.Skills*problems)}
+	w := &world{c: c, skill: make([]float64, c.Skills), item: make([]float64, c.Skills*problems), gain: make([]float64, c.Skills)}
 	r := newStream(c.Seed, streamWorld, 0)
 	for k := range w.skill {
 		w.skill[k] = hardness * r.normal()
+		w.gain[k] = gain
 	}
 	for k := range w.item {
 		w.item[k] = itemSpread * r.normal()
@@ -197,7 +205,7 @@ func (l *learner) kept(k int) float64 {
 
 func (l *learner) practise(k int) {
 	g := l.kept(k)
-	l.gained[k] = g + float64(gain*(1-float64(g/ceiling)))
+	l.gained[k] = g + float64(l.w.gain[k]*(1-float64(g/ceiling)))
 	l.last[k] = l.now
 }
 

@@ -6,6 +6,8 @@ import "cohort/kernels"
 const (
 	streamWorld   uint32 = 0x53_00_00_01
 	streamLearner uint32 = 0x53_00_00_02
+	streamDrift   uint32 = 0x53_00_00_03
+	streamClock   uint32 = 0x53_00_00_04
 )
 
 // A stream draws numbers from Philox counters (block, id, 0, 0).

@@ -78,7 +78,7 @@ func runValidate(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult
 
 // begin makes the check, with what the extraction rejected.
 func (v *validator) begin(ctx context.Context) (err error) {
-	in := quality.Input{Name: v.s.Name, At: v.made.At, Spec: v.s.Spec, Columns: v.s.Columns, Counts: quality.Counts{
+	in := quality.Input{Name: v.s.Name, At: v.at(), Spec: v.s.Spec, Columns: v.s.Columns, Counts: quality.Counts{
 		Rows: v.made.Rows, Kept: v.made.Kept, Rejected: v.made.Rejected,
 	}}
 	for _, d := range v.made.Dropped {
@@ -99,6 +99,15 @@ func (v *validator) begin(ctx context.Context) (err error) {
 	return v.rejects(ctx, func(r lake.Reject) error { v.check.Reject(r); return nil })
 }
 
+// at is the time that the run is for. With nothing new in the source the extraction
+// is that of an earlier run.
+func (v *validator) at() int64 {
+	if v.s.To != 0 {
+		return v.s.To / 1000
+	}
+	return v.made.At
+}
+
 func (v *validator) rejects(ctx context.Context, visit func(lake.Reject) error) error {
 	for _, hash := range v.made.Rejects {
 		if err := lake.ReadRejects(ctx, v.env.Blobs, hash, visit); err != nil {
@@ -115,15 +124,17 @@ func (v *validator) events(ctx context.Context, message string, visit func(datap
 		if n++; n%reportRows == 0 {
 			v.env.Progress(wire.Progress{Message: message, Done: n, Total: max(n, v.made.Kept)})
 		}
-		if v.late(e) {
+		if v.outside(e) {
 			return nil
 		}
 		return visit(e)
 	})
 }
 
-// late reports whether an event is after the time that the run is for.
-func (v *validator) late(e dataplane.Event) bool { return v.s.To != 0 && e.Time >= v.s.To }
+// outside reports whether an event is out of the run's bounds.
+func (v *validator) outside(e dataplane.Event) bool {
+	return v.s.To != 0 && e.Time >= v.s.To || v.s.From != 0 && e.Time < v.s.From
+}
 
 func (v *validator) judge(ctx context.Context) (*quality.Report, *quality.Profile, error) {
 	if err := v.events(ctx, "checking", v.check.Event); err != nil {
@@ -170,7 +181,7 @@ func (v *validator) part(ctx context.Context, report *quality.Report) (*wire.Dat
 			return nil, err
 		}
 	}
-	if quarantined == 0 && v.s.To == 0 {
+	if quarantined == 0 && v.s.To == 0 && v.s.From == 0 {
 		v.out["dataset"] = v.made.Dataset
 		return nil, nil //nolint:nilnil // the dataset has its record
 	}
