@@ -12,7 +12,7 @@ FOLD    ?= 1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race cover sim fuzz interop chaos deep bench micro benchcmp bench-peers lint fmt tidy-check check hooks vuln clean
+.PHONY: help build run test unit race cover sim fuzz interop chaos live deep bench micro benchcmp bench-peers lint fmt tidy-check check hooks vuln clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,7 +20,7 @@ help: ## list the targets
 build: ## the one static binary, bin/cohort
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/cohort ./cli/cohort
 
-run: build ## a cluster in one process turns an event log into a tested model
+run: build ## the whole pipeline in one process: an event log becomes a deployed model that answers
 	@exec bin/cohort demo --workers $(WORKERS) --fold $(FOLD) \
 	  $(if $(DATA),--data-dir $(DATA)) $(if $(EVENTS),--events $(EVENTS)) $(if $(SPLIT),--split $(SPLIT))
 
@@ -43,8 +43,13 @@ FUZZTIME ?= 10s
 fuzz: ## each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
-chaos: build ## three real processes, kill -9, one hash
+chaos: build ## real processes, kill -9: one hash, no request failed, no attempt lost
 	$(GO) test -count=1 -v -timeout 30m ./bench/chaos
+
+# Requests a second of `make live`.
+RATE ?= 1000
+live: build ## the serving part of chaos at full rate: make live RATE=2000
+	COHORT_LIVE_RATE=$(RATE) $(GO) test -count=1 -v -timeout 30m -run 'Serving|Attempts' ./bench/chaos
 
 interop: ## tests against real PostgreSQL, Kafka and S3 servers, Optuna and onnxruntime, which it installs (Debian, root): make interop EVENTS=2000000
 	@COHORT_INTEROP_EVENTS=$(EVENTS) .ci/interop/run

@@ -37,10 +37,12 @@ type Asked struct {
 	Lanes   int
 }
 
-// Serving is a replica on loopback, and its model beside it.
+// Serving is a replica on loopback, its model beside it, and another replica
+// behind the gateway of a cluster.
 type Serving struct {
 	asked   Asked
 	replica *serve.Replica
+	gateway *served
 	model   *infer.Model
 	client  *http.Client
 	bodies  [][]byte
@@ -84,7 +86,8 @@ func NewServing(ctx context.Context, a Asked) (*Serving, error) {
 		}
 		s.codes, s.bodies = append(s.codes, codes), append(s.bodies, text)
 	}
-	return s, nil
+	s.gateway, err = newGateway(ctx, a)
+	return s, err
 }
 
 // keepModel stores a model as a deployment's stage names it, signed.
@@ -120,7 +123,7 @@ func keepModel(ctx context.Context, blobs lake.Blobs, p *kernels.Params, window 
 // Close ends the replica.
 func (s *Serving) Close() error {
 	s.client.CloseIdleConnections()
-	return s.replica.Close()
+	return errors.Join(s.gateway.close(), s.replica.Close())
 }
 
 // Scenarios are the bare model, and requests to the replica. What asks runs in the
@@ -131,7 +134,8 @@ func (s *Serving) Scenarios() []Scenario {
 		{Name: name("model/sequences=1"), Run: func(context.Context) ([]Metric, error) { return s.bare(1) }},
 		{Name: name("model/sequences=12"), Run: func(context.Context) ([]Metric, error) { return s.bare(12) }},
 		{Name: name(fmt.Sprintf("invocations/clients=%d-%d", s.asked.Clients, s.asked.Lanes)), Run: s.closed},
-		{Name: name(fmt.Sprintf("invocations/rate=%g-%d", s.asked.Rate, s.asked.Lanes)), Run: s.open},
+		{Name: name(fmt.Sprintf("invocations/rate=%g-%d", s.asked.Rate, s.asked.Lanes)), Run: s.open(s.replica.Addr())},
+		{Name: name(fmt.Sprintf("gateway/rate=%g-%d", s.asked.Rate, s.asked.Lanes)), Run: s.open(s.gateway.addr)},
 	}
 }
 
@@ -157,8 +161,8 @@ func (s *Serving) bare(n int) ([]Metric, error) {
 }
 
 // once asks the kth request.
-func (s *Serving) once(ctx context.Context, k int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.replica.Addr()+"/invocations", bytes.NewReader(s.bodies[k%len(s.bodies)]))
+func (s *Serving) once(ctx context.Context, addr string, k int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/invocations", bytes.NewReader(s.bodies[k%len(s.bodies)]))
 	if err != nil {
 		return err
 	}
@@ -177,79 +181,28 @@ func (s *Serving) once(ctx context.Context, k int) error {
 	return nil
 }
 
-// latencies gathers how long requests took.
-type latencies struct {
-	mu    sync.Mutex
-	ns    []float64
-	fault error
-}
-
-func (l *latencies) note(d time.Duration, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ns, l.fault = append(l.ns, float64(d.Nanoseconds())), errors.Join(l.fault, err)
-}
-
-func (l *latencies) metrics(took time.Duration) ([]Metric, error) {
-	if l.fault != nil {
-		return nil, l.fault
-	}
-	sum := 0.0
-	for _, v := range l.ns {
-		sum += v
-	}
-	return []Metric{
-		{"ns/op", sum / float64(len(l.ns))},
-		{"requests/s", float64(len(l.ns)) / took.Seconds()},
-		{"p50_us", quantile(l.ns, 0.50) / 1000},
-		{"p99_us", quantile(l.ns, 0.99) / 1000},
-	}, nil
-}
-
 // closed has clients that each ask again as soon as they are answered.
 func (s *Serving) closed(ctx context.Context) ([]Metric, error) {
-	var l latencies
+	t := Traffic{start: time.Now()}
 	var asked atomic.Int64
 	var wg sync.WaitGroup
-	start := time.Now()
 	for range s.asked.Clients {
 		wg.Go(func() {
-			for err := error(nil); err == nil && time.Since(start) < s.asked.Time; {
+			for err := error(nil); err == nil && time.Since(t.start) < s.asked.Time; {
 				began := time.Now()
-				err = s.once(ctx, int(asked.Add(1)))
-				l.note(time.Since(began), err)
+				err = s.once(ctx, s.replica.Addr(), int(asked.Add(1)))
+				t.note(time.Since(began), err)
 			}
 		})
 	}
 	wg.Wait()
-	return l.metrics(time.Since(start))
+	return t.Sum().metrics()
 }
 
-// open asks at a steady rate, whether earlier requests are answered or not. Time
-// counts from when a request was due, so that one that could not be sent in time
-// is as late as its user finds it.
-func (s *Serving) open(ctx context.Context) ([]Metric, error) {
-	var l latencies
-	var wg sync.WaitGroup
-	start := time.Now()
-	wake := time.NewTimer(0)
-	defer wake.Stop()
-	for k := range int(s.asked.Rate * s.asked.Time.Seconds()) {
-		due := start.Add(time.Duration(float64(k) / s.asked.Rate * float64(time.Second)))
-		if left := time.Until(due); left > 0 {
-			wake.Reset(left)
-			select {
-			case <-wake.C:
-			case <-ctx.Done():
-				wg.Wait()
-				return nil, ctx.Err()
-			}
-		}
-		wg.Go(func() {
-			err := s.once(ctx, k)
-			l.note(time.Since(due), err)
-		})
+// open asks at a steady rate.
+func (s *Serving) open(addr string) func(ctx context.Context) ([]Metric, error) {
+	return func(ctx context.Context) ([]Metric, error) {
+		ask := func(ctx context.Context, k int) error { return s.once(ctx, addr, k) }
+		return StartTraffic(ctx, s.asked.Rate, int(s.asked.Rate*s.asked.Time.Seconds()), ask).Wait().metrics()
 	}
-	wg.Wait()
-	return l.metrics(time.Since(start))
 }

@@ -56,8 +56,15 @@ func TestInitPrintsFilesThatWork(t *testing.T) {
 	if _, err := wire.ParseSpec("job.yaml", []byte(o.out)); err != nil {
 		t.Error(err)
 	}
-	if _, err := wire.ParseSpec("retrain.yaml", []byte(cohort(t, "", nil, "job", "init", "pipeline").out)); err != nil {
-		t.Error(err)
+	text := cohort(t, "", nil, "job", "init", "pipeline").out
+	s, err := wire.ParseSpec("retrain.yaml", []byte(text))
+	if d := cmp.Diff(wire.DefaultGates(), s.Gates) + cmp.Diff(wire.DefaultDeploy(), s.Deploy); d != "" || err != nil {
+		t.Errorf("%v: what it calls the defaults differs: %s", err, d)
+	}
+	from, to := strings.Index(text, "# tune:"), strings.Index(text, "register:")
+	all := text[:from] + strings.ReplaceAll("\n"+text[from:to], "\n# ", "\n") + text[to:]
+	if s, err := wire.ParseSpec("retrain.yaml", []byte(all)); err != nil || s.Tune.Trials == 0 || len(s.Tune.Space) != 3 || s.CrossValidate.Folds == 0 {
+		t.Errorf("with what stands behind #: %v, %+v", err, s.Tune)
 	}
 	for _, kind := range []string{"coordinator", "worker"} {
 		o := cohort(t, "", nil, "job", "init", kind)

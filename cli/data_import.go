@@ -76,11 +76,12 @@ func nameOf(path string) string {
 	return cmp.Or(name[:min(len(name), 64)], "events")
 }
 
-// checked holds a specification made of flags to the rules of a job file.
-func checked(spec wire.Spec) (wire.Spec, error) {
+// checked holds a specification made of flags, with set laid over it, to the rules
+// of a job file.
+func checked(spec wire.Spec, set ...string) (wire.Spec, error) {
 	text, err := spec.Text()
 	if err != nil {
 		return spec, err
 	}
-	return wire.ParseSpec("flags", []byte(text))
+	return wire.ParseSpec("flags", []byte(text), set...)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -21,8 +22,8 @@ import (
 // interruptGrace is how long Ctrl-C may take to end the demo.
 const interruptGrace = 1500 * time.Millisecond
 
-// demoName is what the demo's jobs are called; an unfinished one that an
-// earlier demo left in the folder is stopped.
+// demoName is what the demo's jobs are called, or begin with; an unfinished one that
+// an earlier demo left in the folder is stopped.
 const demoName = "demo"
 
 func (p *program) demoCommand() *cli.Command {
@@ -36,18 +37,42 @@ func (p *program) demoCommand() *cli.Command {
 		&cli.StringFlag{Name: "inputs", Usage: "`NAMES` that the model takes beside skill and answer: difficulty, elapsed"},
 		&cli.UintFlag{Name: "seed", Value: 42, Usage: "`SEED` of the model"},
 		&cli.StringFlag{Name: "data-dir", Usage: "`FOLDER` to keep (default: one that is removed at the end)"},
+		&cli.StringFlag{Name: "http", Value: "127.0.0.1:0", Usage: "`HOST:PORT` of the API and the gateway; port 0 is a free one"},
+		&cli.BoolFlag{Name: "once", Usage: "end after the answers, also in a terminal"},
+		&cli.BoolFlag{Name: "stay", Usage: "serve until Ctrl-C or SIGTERM, also without a terminal"},
+		setFlag(),
 		logFlag("error"),
 	)
-	c := p.command("demo", "", "a cluster in one process turns an event log into a tested model", append(flags, columnFlags()...), p.demo)
+	c := p.command("demo", "", "a cluster in one process turns an event log into a model that answers requests", append(flags, columnFlags()...), p.demo)
 	c.Description = `Starts a coordinator and workers on loopback and hands them one pipeline over the
-API: extract, validate, features, train, evaluate. Prints the model beside two
-baselines on held-out students. With --data-dir, what has not changed since the
-last time is not run again.
-The columns default to those of the ASSISTments 2009 log.`
+API: extract, validate, features, shard, a small study (tune), training, folds of a
+cross-validation, evaluation, registration, and the deployment of what passes its
+gates. Prints the model beside two baselines on held-out students, asks the gateway
+two requests and prints them, as curl, with their answers.
+
+In a terminal it then serves until Ctrl-C, for an hour at most; without one, with
+--once, -q or -o json, and where CI is set, it ends. Standard input, output and error
+must all be the terminal. A container run with -t but not -i looks the same: there the
+hour ends it, or --once. --stay serves without end, wherever it runs.
+
+Simulated learners are held to the gates of any job: AUC 0.75, accuracy 0.70, 1 %
+above the baseline. With --events the model need only be 1 % above the per-skill
+mean, and there are no study and no folds; --set gates.auc=0.75, --set tune.trials=4
+and --set cross_validate.folds=3 bring them back. A model that takes --inputs is not
+deployed: replicas serve models of skill and correctness alone.
+
+With --data-dir, what has not changed since the last time is not run again, and a
+model is compared with the one that is in production there. The columns default to
+those of the ASSISTments 2009 log.
+
+Exit code: 0 answered, or no better than what is in production; 3 refused by a gate.`
 	return c
 }
 
 func (p *program) demo(c *cli.Context) error {
+	if c.Bool("once") && c.Bool("stay") {
+		return usagef("--once and --stay exclude each other")
+	}
 	spec, err := demoSpec(c)
 	if err != nil {
 		return err
@@ -61,9 +86,14 @@ func (p *program) demo(c *cli.Context) error {
 		return err
 	}
 	defer remove()
-	return promptly(c.Context, interruptGrace, func(ctx context.Context) error {
-		return p.demoIn(ctx, c, dir, spec, log)
+	var staying atomic.Bool
+	err = promptly(c.Context, interruptGrace, func(ctx context.Context) error {
+		return p.demoIn(ctx, c, dir, spec, log, &staying)
 	})
+	if staying.Load() && c.Err() != nil {
+		return nil // it was asked to end
+	}
+	return err
 }
 
 // promptly runs f and leaves it behind when ctx has ended and f goes on for
@@ -102,80 +132,8 @@ func demoFolder(dir string) (path string, remove func(), err error) {
 	return dir, func() { os.RemoveAll(dir) }, nil //nolint:errcheck // a left-over folder under the temporary one harms nobody
 }
 
-// demoSpec is the demo's job, its events still to be simulated when
-// data.events is empty of meaning.
-func demoSpec(c *cli.Context) (wire.Spec, error) {
-	s := wire.DefaultSpec()
-	s.Name, s.Kind = demoName, "pipeline"
-	s.Data.Events, s.Data.Columns, s.Data.Shards = c.String("events"), columnsOf(c), c.Int("shards")
-	s.Train.Workers, s.Train.Seed = c.Int("workers"), uint32(c.Uint("seed"))
-	s.Split.Seed = uint32(max(0, c.Int("fold")))
-	if s.Data.Events == "" {
-		if c.IsSet("split") {
-			return s, usagef("--split needs --events")
-		}
-		s = simulated(s)
-	}
-	if split := c.String("split"); split != "" {
-		if err := foldSplit(&s.Split, split, c.Int("fold"), c.Int("folds")); err != nil {
-			return s, err
-		}
-	}
-	if c.IsSet("epochs") {
-		s.Train.Epochs = c.Int("epochs")
-	}
-	s.Train.Kernels = c.String("kernels")
-	s.Model.Inputs = strings.FieldsFunc(c.String("inputs"), func(r rune) bool { return r == ',' })
-	checkedSpec, err := checked(s)
-	if err != nil {
-		return s, asUsage(err)
-	}
-	return checkedSpec, nil
-}
-
-// simulated fits the job to the simulated learners: a smaller model on smaller
-// batches, so that the demo is short.
-func simulated(s wire.Spec) wire.Spec {
-	s.Data.Events = "simulated.csv"
-	s.Data.Columns = wire.DefaultColumns()
-	s.Model.Embed, s.Model.Hidden = 64, 64
-	s.Train.Batch, s.Train.Epochs, s.Train.Patience, s.Train.LR = 32, 40, 4, 0.003
-	return s
-}
-
-// foldSplit reads FILE:COLUMN.
-func foldSplit(s *wire.SplitSpec, text string, fold, folds int) error {
-	k := strings.LastIndexByte(text, ':')
-	if k <= 0 || k == len(text)-1 {
-		return usagef("--split %q: want FILE:COLUMN", text)
-	}
-	if folds < 3 {
-		return usagef("--folds is %d; want 3 or more: one tests, one validates, the rest train", folds)
-	}
-	if fold < 1 || fold > folds {
-		return usagef("--fold is %d; want 1 to %d", fold, folds)
-	}
-	s.File, s.Column = text[:k], text[k+1:]
-	s.Test, s.Valid, s.Seed = float64(fold), float64(fold%folds+1), 0
-	return nil
-}
-
-// asUsage turns faults of a job made of flags into a usage error: there is no
-// file to point at.
-func asUsage(err error) error {
-	var spec *wire.SpecError
-	if !errors.As(err, &spec) {
-		return err
-	}
-	var faults []string
-	for _, f := range spec.Faults {
-		faults = append(faults, f.Text)
-	}
-	return usagef("%s", strings.Join(faults, "; "))
-}
-
-// demoIn runs the demo in a folder.
-func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec wire.Spec, log *slog.Logger) (err error) {
+// demoIn runs the demo in a folder. staying is set once it does nothing but serve.
+func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec wire.Spec, log *slog.Logger, staying *atomic.Bool) error {
 	for _, f := range clientFiles(&spec) {
 		if _, e := locate("", *f.path, f.key); e != nil && c.IsSet("events") {
 			return e
@@ -184,12 +142,16 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	workers := c.Int("workers")
 	p.talk("starting a coordinator and %d workers on loopback, data in %s", workers, dir)
 	cluster, err := local.Start(ctx, local.Config{
-		Workers: workers, DataDir: dir, Kernels: c.String("kernels"), Version: versionText(), Logger: log,
+		Workers: workers, DataDir: dir, HTTP: c.String("http"), Kernels: c.String("kernels"), Version: versionText(), Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.Close()) }() //nolint:contextcheck // bounded by itself
+	defer func() { //nolint:contextcheck // bounded by itself
+		if e := cluster.Close(); e != nil {
+			log.Warn("stop", "error", e) // all that counts is on disk
+		}
+	}()
 	if !c.IsSet("events") {
 		if err := p.simulateInto(ctx, dir, &spec); err != nil {
 			return err
@@ -202,11 +164,17 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	if err := stopLeftOvers(ctx, api); err != nil {
 		return err
 	}
+	p.talk("gates    %s", gatesLine(spec.Gates))
 	id, err := p.submit(ctx, api, spec, "")
 	if err != nil {
 		return err
 	}
-	return p.followToEnd(ctx, api, id)
+	d := demonstration{program: p, api: api, url: cluster.URL(), model: spec.Register.Model, deploys: spec.Deploys()}
+	if err := d.run(ctx, id); err != nil || !p.stays(c) || d.version == 0 {
+		return err
+	}
+	staying.Store(true)
+	return d.stay(ctx, c.Bool("stay"))
 }
 
 func (p *program) simulateInto(ctx context.Context, dir string, spec *wire.Spec) error {
@@ -228,7 +196,7 @@ func stopLeftOvers(ctx context.Context, api *client.Client) error {
 		return err
 	}
 	for _, j := range jobs {
-		if j.Name != demoName || j.Status.Final() {
+		if j.Name != demoName && !strings.HasPrefix(j.Name, demoName+"-") || j.Kind != "pipeline" || j.Status.Final() {
 			continue
 		}
 		if _, err := api.Stop(ctx, j.ID, wire.StopRequest{Reason: "its demo was interrupted"}); err != nil {

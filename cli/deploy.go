@@ -43,7 +43,7 @@ func (p *program) deployListCommand() *cli.Command {
 }
 
 func (p *program) deployStatusCommand() *cli.Command {
-	return p.command("status", "MODEL", "show a deployment and what its versions do", clientFlags(), func(c *cli.Context) error {
+	c := p.command("status", "MODEL", "show a deployment and what its versions do", clientFlags(), func(c *cli.Context) error {
 		api, err := p.client(c)
 		if err != nil {
 			return err
@@ -54,6 +54,10 @@ func (p *program) deployStatusCommand() *cli.Command {
 		}
 		return p.printDeployment(d)
 	})
+	c.Description = `REQUESTS, ERRORS and P99 are of the last ten seconds; CALIBRATION is the difference
+between mean P(correct) and share right of the last thousand answers, at most, for
+which the version had said something before they came in.`
+	return c
 }
 
 // trafficOf is "90 % @1, 10 % @2".
@@ -88,15 +92,20 @@ func (p *program) printDeployment(d wire.DeploymentView) error {
 		}, liveOf(v.Live)...)
 		rows[k] = append(rows[k], either(oneLine(noteOf(d, v))))
 	}
-	return p.printTable("VERSION | TRAFFIC | READY | ERRORS | P99 | NOTE", rows)
+	return p.printTable("VERSION | TRAFFIC | READY | REQUESTS | ERRORS | P99 | CALIBRATION | NOTE", rows)
 }
 
-// liveOf is a version's error rate and p99, dashes where it answered nothing of late.
+// liveOf is what a version did of late: requests, error rate, p99 and calibration
+// error, dashes where it answered nothing.
 func liveOf(s *wire.LiveStats) []string {
-	if s == nil || s.Requests == 0 {
-		return []string{"-", "-"}
+	cells := []string{"-", "-", "-", "-"}
+	if s != nil && s.Requests > 0 {
+		cells = []string{fmt.Sprint(s.Requests), fmt.Sprintf("%.2f %%", 100*s.ErrorRate()), fmt.Sprintf("%.1f ms", s.P99MS), "-"}
 	}
-	return []string{fmt.Sprintf("%.2f %%", 100*s.ErrorRate()), fmt.Sprintf("%.1f ms", s.P99MS)}
+	if s != nil && s.Answers > 0 {
+		cells[3] = fmt.Sprintf("%.3f of %d", s.Calibration(), s.Answers)
+	}
+	return cells
 }
 
 // noteOf says what a version is there for, and why not all of it serves.

@@ -18,7 +18,7 @@ func canaryOf(percent int) wire.DeploymentView {
 		Spec: wire.DefaultDeploy(), Meta: wire.Meta{ModifyIndex: 42},
 	}}
 	d.Versions = []wire.DeployedVersion{
-		{Version: 2, Percent: percent, Ready: 1, Wanted: 2, Reason: "lost its worker (lease)", Live: &wire.LiveStats{Requests: 200, Errors: 1, P99MS: 3.14}},
+		{Version: 2, Percent: percent, Ready: 1, Wanted: 2, Reason: "lost its worker (lease)", Live: &wire.LiveStats{Requests: 200, Errors: 1, P99MS: 3.14, Predicted: 83, Right: 80, Answers: 120}},
 		{Version: 1, Percent: 100 - percent, Ready: 2, Wanted: 2},
 	}
 	return d
@@ -45,9 +45,9 @@ func TestADeploymentIsShown(t *testing.T) {
 	})
 	run := func(args ...string) outcome { return cohort(t, "", nil, append(args, "--addr", url)...) }
 	want := `rasch  shifting  canary: a step
-VERSION  TRAFFIC  READY  ERRORS  P99     NOTE
-rasch@2  10 %     1/2    0.50 %  3.1 ms  on its way: lost its worker (lease)
-rasch@1  90 %     2/2    -       -       -
+VERSION  TRAFFIC  READY  REQUESTS  ERRORS  P99     CALIBRATION   NOTE
+rasch@2  10 %     1/2    200       0.50 %  3.1 ms  0.025 of 120  on its way: lost its worker (lease)
+rasch@1  90 %     2/2    -         -       -       -             -
 `
 	if d := cmp.Diff(want, run("deploy", "status", "rasch").out); d != "" {
 		t.Error(d)

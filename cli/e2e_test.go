@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		syscall.Exit(cli.Main(context.Background(), os.Args, nil, nil, nil, nil))
 	}
 	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/hashicorp/raft.(*deferError).Error"), // of a command that raft's end overtook
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }

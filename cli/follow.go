@@ -104,8 +104,11 @@ func finished(reports []wire.Progress) (r wire.Progress, epochs int) {
 		return r, 0
 	}
 	epochs = int(r.Done * int64(r.Epochs) / r.Total)
-	if r.Message == "validating" {
+	switch r.Message {
+	case "validating":
 		epochs--
+	case "saving the weights":
+		epochs = r.Epoch // early stopping made them fewer
 	}
 	return r, epochs
 }

@@ -93,6 +93,7 @@ func TestFinishedEpochsLagWhileTheyAreValidated(t *testing.T) {
 		{"waiting", []wire.Progress{{Epochs: 4}}, 0},
 		{"midst", []wire.Progress{{Epochs: 4, Done: 7, Total: 20}}, 1},
 		{"validating", []wire.Progress{{Epochs: 4, Done: 10, Total: 20, Message: "validating"}}, 1},
+		{"stopped early", []wire.Progress{{Epochs: 40, Epoch: 9, Done: 1, Total: 1, Message: "saving the weights"}}, 9},
 		{"validated", []wire.Progress{{Epochs: 4, Done: 9, Total: 20}, {Epochs: 4, Done: 10, Total: 20}}, 2},
 	} {
 		if _, n := finished(c.r); n != c.want {

@@ -6,7 +6,7 @@ import (
 
 // sampleJob is a job file to start from; a test parses it.
 const sampleJob = `name: assist2009
-kind: train
+kind: train                            # to tune, register and deploy as well: cohort job init pipeline
 data:
   events: assist2009_events.csv.gz     # CSV, gzip or not; or dataset:ID of "cohort data list"
   columns: {student: user_id, item: problem_id, skill: skill_id, correct: correct, time: order_id}
@@ -38,7 +38,7 @@ name: retrain
 kind: pipeline
 # schedule: {cron: "0 3 * * 1", zone: Europe/Berlin, catchup: last, overlap: skip, finish_by: 6h}
 source:                                # or data.events: a CSV file, as in a job of kind train
-  kind: postgres                       # postgres | kafka | lake
+  kind: postgres                       # postgres | kafka | lake | attempts (those that came to /v1/students)
   postgres: {url: "env:ATTEMPTS_URL", table: public.attempts, key: id}
   # kafka: {brokers: ["broker:9092"], topics: [user.attempts], tls: {enabled: true},
   #         sasl: {mechanism: scram-sha-512, user: "env:KAFKA_USER", password: "file:/run/secrets/kafka"}}
@@ -62,8 +62,33 @@ split: {test: 0.2, valid: 0.2, seed: 1}
 model: {cell: lstm, embed: 200, hidden: 200, layers: 1, dropout: 0.1}
 # model: {inputs: [difficulty, elapsed]}   # further inputs, from the features
 train: {workers: 2, batch: 64, epochs: 200, lr: 0.001, patience: 10, seed: 42}
+# tune:                                # a study first: its best settings are trained
+#   trials: 12
+#   sampler: tpe                       # tpe | random | grid
+#   epochs: 8                          # of a trial at most
+#   rungs: [3]                         # epochs at which the best one in 3 (reduction) go on
+#   lag: 2                             # trials at once; what is tried depends on it, not on free workers
+#   space:
+#     train.lr: {low: 0.0005, high: 0.002, log: true}
+#     model.hidden: {low: 100, high: 300, step: 50}
+#     model.dropout: {values: [0.1, 0.3, 0.5]}
+# cross_validate: {folds: 5}           # by student, beside the training
+register: {model: dkt, promote: true}  # a version of a model; into production when it passes
+gates:                                 # on the held-out students; 0: off. These are the defaults
+  auc: 0.75
+  accuracy: 0.70
+  improvement: 0.01                    # of AUC, over what is in production, beyond chance
+  fold_spread: 0.05                    # of AUC between folds
+  quality: true                        # the data passed its checks
+deploy:                                # replicas behind POST /invocations of every coordinator
+  replicas: 2
+  strategy: blue-green                 # or canary, with canary: [10, 50] per cent and hold: 5m for each
+  error_rate: 0.02                     # traffic goes back where a bound is broken for so long
+  p99_ms: 250
+  calibration: 0.15
+  for: 30s
 # stages:                              # more stages; a worker runs commands that its own file allows
-#   - {name: notify, kind: exec, after: [evaluate], timeout: 1m, exec: {command: [./notify.sh]}}
+#   - {name: notify, kind: exec, after: [deploy], timeout: 1m, exec: {command: [./notify.sh]}}
 `
 
 const sampleCoordinator = `# cohort coordinator --config coordinator.yaml

@@ -58,6 +58,9 @@ func TestAPipelinesModelGoesIntoProduction(t *testing.T) {
 	if worse.Status != wire.Failed || !strings.Contains(worse.Reason, "stage promote failed") || !strings.Contains(worse.Reason, "below 0.99") {
 		t.Errorf("%s: %s", worse.Status, worse.Reason)
 	}
+	scrape(t, url+"/metrics",
+		`cohort_model_version{model="dkt",stage="production"} 1`, `cohort_evaluation_gate_passed{gate="accuracy",model="dkt"} 1`,
+		`cohort_evaluation_gate_passed{gate="auc",model="dkt"} 0`, `cohort_evaluation_auc{model="dkt",of="baseline"} 0.`)
 	shown := cohort(t, "", nil, "model", "list", "--addr", url)
 	shown.expect(t, 0, "")
 	if !strings.Contains(shown.out, "dkt") {

@@ -27,6 +27,16 @@ type result struct {
 	Rate      float64
 	Epochs    int
 	Best      int
+	life
+}
+
+// life is what became of a pipeline's model.
+type life struct {
+	Model    string           // registered under this name
+	Version  int              // that it is
+	Promoted *bool            // nil: nobody asked for it
+	Why      string           // it was promoted, or not
+	Found    *wire.Evaluation // beside the model in production; Baseline is not filled in
 }
 
 func resultOf(j wire.JobView) (result, error) {
@@ -34,6 +44,7 @@ func resultOf(j wire.JobView) (result, error) {
 	for key, into := range map[string]any{
 		"valid": &r.Valid, "test": &r.Test, "baselines": &r.Baselines, "weights_sha256": &r.Weights,
 		"answers_per_second": &r.Rate, "epochs": &r.Epochs, "best_epoch": &r.Best,
+		"model": &r.Model, "version": &r.Version, "promoted": &r.Promoted, "why": &r.Why, "evaluation": &r.Found,
 	} {
 		if raw := j.Result[key]; raw != nil {
 			if err := json.Unmarshal(raw, into); err != nil {
@@ -59,6 +70,9 @@ func (p *program) printResult(j wire.JobView) error {
 				rows = append(rows, m.row(b.name))
 			}
 		}
+		if e := r.Found; e != nil && e.BaselineWeights != "" {
+			rows = append(rows, metrics(e.Against).row("in production"))
+		}
 		if err := p.printTable("MODEL | AUC | ACCURACY | F1 | LOG LOSS | CALIBRATION ERROR", rows); err != nil {
 			return err
 		}
@@ -69,7 +83,32 @@ func (p *program) printResult(j wire.JobView) error {
 	if r.Rate > 0 {
 		p.printf("training %s answers/s, %d epochs, the best was %d\n", grouped(int64(r.Rate)), r.Epochs, r.Best)
 	}
-	return p.printSearch(j)
+	if err := p.printSearch(j); err != nil {
+		return err
+	}
+	p.printLife(r.life)
+	return nil
+}
+
+// printLife says which version the model is, and whether it goes into production.
+func (p *program) printLife(l life) {
+	if l.Version == 0 {
+		return
+	}
+	p.printf("model    %s@%d", l.Model, l.Version)
+	against := "the skill mean"
+	if l.Found != nil && l.Found.BaselineWeights != "" {
+		against = "the one in production"
+	}
+	switch e := l.Found; {
+	case e != nil && e.Candidate == e.BaselineWeights:
+		p.printf(", whose weights are in production")
+	case l.Promoted != nil && !*l.Promoted:
+		p.printf(" is not promoted: %s", oneLine(l.Why))
+	case e != nil:
+		p.printf(", AUC %+.2f %% against %s (95 %%: %+.2f to %+.2f %%)", 100*e.Gain, against, 100*e.GainLow, 100*e.GainHigh)
+	}
+	p.printf("\n")
 }
 
 func (m metrics) row(name string) []string {

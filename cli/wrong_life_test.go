@@ -24,7 +24,7 @@ func (w *wrongs) life(t *testing.T) []wrongInput {
 		{"gates_without_name", of("gates: {auc: 0.7}\n"), 1, "gates needs register.model: a model that has no name is not promoted"},
 		{"gate_in_per_cent", named("gates: {auc: 75}\n"), 1, "gates.auc is 75; want 0 (off) or more and below 1"},
 		{"gate_nan", named("gates: {improvement: .nan}\n"), 1, `gates.improvement: want a number, got ".nan"`},
-		{"gate_misspelt", named("gates: {auk: 0.7}\n"), 1, `unknown key "auk" in gates; did you mean "auc"?`},
+		{"gate_misspelt", named("gates: {accuracyy: 0.7}\n"), 1, `unknown key "accuracyy" in gates; did you mean "accuracy"?`},
 		{"no_gate_left", named("gates: {auc: 0, accuracy: 0, improvement: 0, fold_spread: 0, quality: false}\n"), 1, "gates are all off"},
 		{"gate_not_passed", real("gates: {auc: 0.99, improvement: 0}\n"), 3, "below 0.99"},
 		{"register_without_name", of("register: {promote: true}\n"), 1, "register.model is missing: under which name is the model registered?"},

@@ -185,10 +185,10 @@ func (n *Node) serve(ctx context.Context) {
 		url, logs = n.cfg.Stream.URL(), streamLogs{n.conn}
 	}
 	progress := httpapi.NewProgress()
-	registry := machine.Registry(n.cfg.DataDir, metrics.New(metrics.Source{
+	registry := machine.Registry(n.cfg.DataDir, append(n.gateway.Metrics(), metrics.New(metrics.Source{
 		State: n.state, Raft: n.consensus.Stats, Progress: progress.Of,
-		Leads: func() bool { _, in := n.office.Serving(); return in },
-	}))
+		Leads: func() bool { _, in := n.office.Serving(); return in }, Live: n.live.Live,
+	}))...)
 	n.server = &http.Server{
 		Handler: httpapi.New(httpapi.Deps{
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},

@@ -63,6 +63,7 @@ type StepReport struct {
 	Step, Steps   int   // steps completed of it
 	Answers       int64 // predicted answers of the step, over all members
 	Loss          float64
+	Norm          float64 // L2, of the mean gradient before it is clipped; 0: not of this step
 }
 
 // EpochReport is what an Observer hears after each epoch. Loss is the mean

@@ -122,7 +122,11 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 	if err := t.derive(ctx); err != nil {
 		return err
 	}
-	if err := t.update(); err != nil {
+	norm := 0.0
+	if t.st.Step+1 == steps || t.c.Clip > 0 {
+		norm = length(&t.grad)
+	}
+	if err := t.update(norm); err != nil {
 		return err
 	}
 	counts := t.sums.Counters()
@@ -132,7 +136,7 @@ func (t *trainer) step(ctx context.Context, drawn []int32, steps int) error {
 	t.st.Step++
 	t.o.StepDone(StepReport{
 		Epoch: t.st.Epoch + 1, Epochs: t.c.Epochs, Step: t.st.Step, Steps: steps,
-		Answers: answers, Loss: mean(t.st.Loss, t.st.Answers),
+		Answers: answers, Loss: mean(t.st.Loss, t.st.Answers), Norm: norm,
 	})
 	return nil
 }
@@ -170,10 +174,13 @@ func (t *trainer) derive(ctx context.Context) error {
 	return t.b.Mean(t.sums, &t.derived, &t.grad)
 }
 
-// update clips the gradient and applies Adam.
-func (t *trainer) update() error {
-	if t.c.Clip > 0 {
-		clip(&t.grad, t.c.Clip)
+// update clips the gradient, which has that norm, and applies Adam.
+func (t *trainer) update(norm float64) error {
+	if limit := t.c.Clip; limit > 0 && norm > limit {
+		scale := float32(limit / norm)
+		for k := range t.grad.Data {
+			t.grad.Data[k] *= scale
+		}
 	}
 	st, absent := t.st, kernels.AbsentLater
 	if t.c.Lazy {
@@ -199,10 +206,9 @@ func (st *State) NextAdam(c Config) kernels.AdamStep {
 	}
 }
 
-// clip scales grad to the norm limit when it is longer: float64 squares, chains
-// over 256 entries of the whole vector, blocks ascending. What grad lacks is zero
-// and adds nothing.
-func clip(grad *kernels.Gradient, limit float64) {
+// length is a gradient's L2 norm: float64 squares, chains over 256 entries of the
+// whole vector, blocks ascending. What grad lacks is zero and adds nothing.
+func length(grad *kernels.Gradient) float64 {
 	const block = 256
 	total, sum, now := 0.0, 0.0, 0
 	for at, part := range grad.Spans() {
@@ -217,14 +223,7 @@ func clip(grad *kernels.Gradient, limit float64) {
 			at, part = at+n, part[n:]
 		}
 	}
-	norm := math.Sqrt(total + sum)
-	if !(norm > limit) {
-		return
-	}
-	scale := float32(limit / norm)
-	for k := range grad.Data {
-		grad.Data[k] *= scale
-	}
+	return math.Sqrt(total + sum)
 }
 
 // finish measures the epoch, keeps the best weights and decides whether to stop.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -304,5 +305,39 @@ func TestCosineRestartsAsSGDR(t *testing.T) {
 	}
 	if got := (dkt.Rate{Base: 0.5}).At(99); got != 0.5 {
 		t.Errorf("constant: %v", got)
+	}
+}
+
+// The norm that is told is that of the gradient: a first step's first moment is a
+// tenth of it. It is told at an epoch's end, and of each step where it is clipped.
+func TestTheGradientsNormIsTold(t *testing.T) {
+	c, d := config(), data(t)
+	c.Epochs, c.Batch = 1, len(d.Train.Seqs)
+	for _, clip := range []float64{0, 1e9} {
+		c.Clip = clip
+		st, w := dkt.NewState(c), &watcher{}
+		if err := dkt.Train(t.Context(), c, d, engine(t, c, cpu.Options{}), dkt.Seat{Size: 1}, dkt.Alone{}, st, w); err != nil {
+			t.Fatal(err)
+		}
+		squares := 0.0
+		for _, m := range st.Moment1 {
+			squares += float64(m) * float64(m)
+		}
+		if want := 10 * math.Sqrt(squares); len(w.steps) != 1 || math.Abs(w.steps[0].Norm-want) > 1e-4*want {
+			t.Errorf("clip %g: told %+v, want %g", clip, w.steps, want)
+		}
+	}
+	c.Batch = 8
+	for _, clip := range []float64{0, 1e9} {
+		c.Clip = clip
+		w := &watcher{}
+		if err := dkt.Train(t.Context(), c, d, engine(t, c, cpu.Options{}), dkt.Seat{Size: 1}, dkt.Alone{}, dkt.NewState(c), w); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range w.steps {
+			if (r.Norm > 0) != (clip > 0 || r.Step == r.Steps) {
+				t.Errorf("clip %g: %+v", clip, r)
+			}
+		}
 	}
 }

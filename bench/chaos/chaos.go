@@ -152,6 +152,18 @@ func (c *Cluster) Signal(id string, sig syscall.Signal) error {
 	return nil
 }
 
+// Terminate ends a node in order and waits for its end.
+func (c *Cluster) Terminate(id string) error {
+	if err := c.Signal(id, syscall.SIGTERM); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	p := c.nodes[id]
+	c.mu.Unlock()
+	<-p.done
+	return p.out.Close()
+}
+
 // Close kills whatever runs.
 func (c *Cluster) Close() {
 	for id, p := range c.nodes {

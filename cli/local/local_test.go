@@ -20,7 +20,10 @@ import (
 	"cohort/coordinator/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Of a command that raft's end overtook.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/hashicorp/raft.(*deferError).Error"))
+}
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

@@ -232,4 +232,7 @@ type View interface {
 	Waiting(job string) []*wire.Stage
 	Nodes(w *state.Watch) []*wire.Node
 	OpenAlerts(w *state.Watch) []*wire.Alert
+	Deployments(w *state.Watch) []*wire.Deployment
+	Replicas(model string) map[int][]string
+	Evaluation(w *state.Watch, id string) (*wire.Evaluation, bool)
 }

@@ -26,7 +26,7 @@ type world struct {
 	more  *models
 }
 
-// models is what another part of the state would hold.
+// models are what the view says of models, in place of the state.
 type models struct {
 	deployments []*wire.Deployment
 	replicas    map[int][]string
@@ -36,13 +36,13 @@ type models struct {
 // view is a state with models.
 type view struct {
 	*state.View
-	*models
+	more *models
 }
 
-func (m *models) Deployments(*state.Watch) []*wire.Deployment { return m.deployments }
-func (m *models) Replicas(string) map[int][]string            { return m.replicas }
-func (m *models) Evaluation(_ *state.Watch, id string) (*wire.Evaluation, bool) {
-	return m.evaluation, m.evaluation != nil && m.evaluation.ID == id
+func (v view) Deployments(*state.Watch) []*wire.Deployment { return v.more.deployments }
+func (v view) Replicas(string) map[int][]string            { return v.more.replicas }
+func (v view) Evaluation(_ *state.Watch, id string) (*wire.Evaluation, bool) {
+	return v.more.evaluation, v.more.evaluation != nil && v.more.evaluation.ID == id
 }
 
 const second = int64(1000)

@@ -5,27 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 )
 
-// deployed is a state that holds deployments.
-type deployed interface {
-	Deployments(w *state.Watch) []*wire.Deployment
-	Replicas(model string) map[int][]string
-}
-
-// evaluated is a state that holds evaluations.
-type evaluated interface {
-	Evaluation(w *state.Watch, id string) (*wire.Evaluation, bool)
-}
-
 // deployments looks at what serves.
 func deployments(in Input, add func(string, fact)) {
-	v, ok := in.View.(deployed)
-	if !ok {
-		return
-	}
+	v := in.View
 	for _, d := range v.Deployments(nil) {
 		labels := map[string]string{"model": d.Model}
 		if d.Status == wire.RolledBack && byItself(d) {
@@ -63,15 +48,11 @@ func degraded(d *wire.Deployment, ready map[int][]string) string {
 // lacksImprovement reports whether a candidate is sound but no better than what is
 // in production: a normal end.
 func lacksImprovement(v View, job string) bool {
-	of, ok := v.(evaluated)
-	if !ok {
-		return false
-	}
 	for _, s := range v.Stages(nil, job) {
 		if s.Kind != wire.StageEvaluate {
 			continue
 		}
-		e, ok := of.Evaluation(nil, job+"/"+s.Name)
+		e, ok := v.Evaluation(nil, job+"/"+s.Name)
 		if !ok {
 			continue
 		}

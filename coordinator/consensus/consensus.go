@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"cohort/coordinator/state"
@@ -96,7 +97,9 @@ func (c Config) Validate() error {
 type Node struct {
 	raft  *raft.Raft
 	state *state.Store
-	log   io.Closer // nil in memory
+	log   io.Closer     // nil in memory
+	down  chan struct{} // closed when raft has shut down
+	once  sync.Once
 }
 
 const (
@@ -146,7 +149,7 @@ func Open(c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{state: c.State, log: s.closer}
+	n := &Node{state: c.State, log: s.closer, down: make(chan struct{})}
 	fail := func(err error) (*Node, error) { return nil, errors.Join(err, n.closeLog()) }
 	conf := raftConfig(c)
 	old, err := raft.HasExistingState(s.logs, s.stable, s.snapshots)
@@ -199,12 +202,17 @@ func (n *Node) Propose(ctx context.Context, env wire.Envelope) (wire.Outcome, er
 			Message: fmt.Sprintf("command %d needs feature level %d, the cluster is at %d: upgrade all coordinators", env.Number, need, have),
 		}
 	}
+	select {
+	case <-n.down:
+		return wire.Outcome{}, ErrNotLeader
+	default:
+	}
 	entry, err := state.Encode(env)
 	if err != nil {
 		return wire.Outcome{}, err
 	}
 	f := n.raft.Apply(entry, applyWait)
-	if err := await(ctx, f); err != nil {
+	if err := n.await(ctx, f); err != nil {
 		return wire.Outcome{}, err
 	}
 	out, ok := f.Response().(wire.Outcome)
@@ -214,10 +222,12 @@ func (n *Node) Propose(ctx context.Context, env wire.Envelope) (wire.Outcome, er
 	return out, nil
 }
 
-// await folds raft's errors and ctx into the errors above.
-func await(ctx context.Context, f raft.Future) error {
+// await folds raft's errors and ctx into the errors above. Raft answers each
+// future but those that are in its queues when it shuts down: what waits for such
+// a one stays behind.
+func (n *Node) await(ctx context.Context, f raft.Future) error {
 	done := make(chan error, 1)
-	go func() { done <- f.Error() }() // ends with the future: raft answers each one, at the latest when it shuts down
+	go func() { done <- f.Error() }()
 	select {
 	case err := <-done:
 		switch {
@@ -231,16 +241,18 @@ func await(ctx context.Context, f raft.Future) error {
 			return ErrUnknown
 		}
 		return fmt.Errorf("consensus: %w", err)
+	case <-n.down:
+		return ErrUnknown
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
 // VerifyLeader confirms with a majority that this node leads now.
-func (n *Node) VerifyLeader(ctx context.Context) error { return await(ctx, n.raft.VerifyLeader()) }
+func (n *Node) VerifyLeader(ctx context.Context) error { return n.await(ctx, n.raft.VerifyLeader()) }
 
 // Barrier waits until all that was committed before is applied here.
-func (n *Node) Barrier(ctx context.Context) error { return await(ctx, n.raft.Barrier(applyWait)) }
+func (n *Node) Barrier(ctx context.Context) error { return n.await(ctx, n.raft.Barrier(applyWait)) }
 
 // Leader is who leads, as far as this node knows; empty when nobody.
 func (n *Node) Leader() (id, addr string) {
@@ -274,6 +286,7 @@ func (n *Node) Voters() ([]string, error) {
 // Close stops the member and closes its log.
 func (n *Node) Close() error {
 	err := n.raft.Shutdown().Error()
+	n.once.Do(func() { close(n.down) })
 	return errors.Join(err, n.closeLog())
 }
 

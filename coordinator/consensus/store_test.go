@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -81,25 +82,53 @@ func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 	}
 }
 
+// alone is a member that leads itself.
+func alone(t *testing.T, dir string, s *state.Store) *Node {
+	t.Helper()
+	addr, transport := raft.NewInmemTransport("")
+	n, err := Open(Config{
+		ID: "c1", Dir: dir, Transport: transport, Bootstrap: []Peer{{"c1", string(addr)}},
+		Timings: DefaultTimings(), State: s, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for leading := range n.Changes() {
+		if leading {
+			break
+		}
+	}
+	return n
+}
+
+// lost is what raft had queued when it shut down: it never answers.
+type lost chan struct{}
+
+func (l lost) Error() error { <-l; return nil }
+
+func TestWhoWaitsForALostAnswerIsTold(t *testing.T) {
+	t.Parallel()
+	n, l := alone(t, "", state.New()), make(lost)
+	defer close(l)
+	found := make(chan error, 1)
+	go func() { found <- n.await(context.Background(), l) }()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-found:
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("told %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for a member that is gone")
+	}
+}
+
 // A member alone proposes, snapshots and goes on after a restart.
 func TestOneMemberAlone(t *testing.T) {
 	dir := t.TempDir()
-	open := func(s *state.Store) *Node {
-		addr, transport := raft.NewInmemTransport("")
-		n, err := Open(Config{
-			ID: "c1", Dir: dir, Transport: transport, Bootstrap: []Peer{{"c1", string(addr)}},
-			Timings: DefaultTimings(), State: s, Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for leading := range n.Changes() {
-			if leading {
-				break
-			}
-		}
-		return n
-	}
+	open := func(s *state.Store) *Node { return alone(t, dir, s) }
 	s := state.New()
 	n := open(s)
 	env, err := state.Envelope(wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: 3}, "test", "")

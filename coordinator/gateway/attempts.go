@@ -26,6 +26,9 @@ func (g *Gateway) attempts(w http.ResponseWriter, r *http.Request) error {
 		reply.Why, status = why.Error(), http.StatusAccepted
 	}
 	g.mark(w)
+	if reply.Model != nil {
+		signed(w, reply.Model.Name, reply.Model.Version)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	return json.NewEncoder(w).Encode(reply)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -106,6 +107,7 @@ func (s *search) try(ctx context.Context, r *replica) *answer {
 	switch {
 	case err == nil && a.status != http.StatusServiceUnavailable:
 		r.shunned.Store(0)
+		s.g.metrics.asked.WithLabelValues(s.name, strconv.Itoa(r.version), "answered").Inc()
 		s.g.note(s.name, r.version, start, a.status >= http.StatusInternalServerError)
 		return a
 	case err == nil:
@@ -119,6 +121,7 @@ func (s *search) try(ctx context.Context, r *replica) *answer {
 		err = errors.New("a replica broke off or could not be reached")
 	}
 	s.last = err
+	s.g.metrics.asked.WithLabelValues(s.name, strconv.Itoa(r.version), "failed").Inc()
 	r.shun()
 	s.fault(r.version)
 	return nil

@@ -86,13 +86,6 @@ func (o *office) open(s *state.Store, blobs lake.Blobs, dir string) {
 	})
 }
 
-func statusOf(err error) int {
-	if e, ok := err.(*wire.Error); ok && e.Code == wire.CodeInvalid { //nolint:errorlint // as the gateway makes it
-		return http.StatusBadRequest
-	}
-	return http.StatusServiceUnavailable
-}
-
 func (o *office) propose(_ context.Context, env wire.Envelope) (wire.Outcome, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -67,12 +67,13 @@ type Gateway struct {
 	sealing   sync.Mutex // one seals
 	meters    meters
 	reports   reports
+	metrics   *metrics
 }
 
 // New opens a gateway.
 func New(c Config) (*Gateway, error) {
 	g := &Gateway{
-		Config: c, batches: make(chan *pending), meters: meters{all: map[version]*meter{}}, reports: reports{all: map[string]report{}},
+		Config: c, batches: make(chan *pending), meters: meters{all: map[version]*meter{}}, reports: reports{all: map[string]report{}}, metrics: newMetrics(),
 		transport: &http.Transport{
 			DialContext: c.Dial, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second, DisableCompression: true,
 		},

@@ -12,13 +12,13 @@ type Page struct {
 // Pages are all that the gateway serves. An error is the API's to answer.
 func (g *Gateway) Pages() []Page {
 	return []Page{
-		{Pattern: "/invocations", Serve: g.proxy},
+		{Pattern: "/invocations", Serve: g.counted("/invocations", g.proxy)},
 		{Pattern: "/ping", Serve: g.health},
 		{Pattern: "/health", Serve: g.health},
 		{Pattern: "/version", Serve: g.health},
 		{Pattern: "GET /v1/gateway/status", Serve: g.status},
 		{Pattern: "POST /v1/gateway/stats", Leader: true, Serve: g.takeReport},
-		{Pattern: "POST /v1/students/{student}/attempts", Leader: true, Serve: g.attempts},
+		{Pattern: "POST /v1/students/{student}/attempts", Leader: true, Serve: g.counted("/v1/students/attempts", g.attempts)},
 		{Pattern: "POST /v1/attempts/seal", Leader: true, Serve: g.sealNow},
 		{Pattern: "GET /v1/attempts", Leader: true, Serve: g.logStatus},
 	}

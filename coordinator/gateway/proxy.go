@@ -46,8 +46,7 @@ func (g *Gateway) proxy(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	maps.Copy(w.Header(), bare(a.header))
-	w.Header().Set(wire.HeaderModel, s.name)
-	w.Header().Set(headerVersion, strconv.Itoa(by.version))
+	signed(w, s.name, by.version)
 	g.mark(w)
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the client has gone, if it fails

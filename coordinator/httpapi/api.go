@@ -147,28 +147,6 @@ func (a *api) leader(pattern string, h handler) {
 	})
 }
 
-// status maps an error class to an HTTP status.
-func status(code wire.Code) int {
-	switch code {
-	case wire.OK:
-		return http.StatusOK
-	case wire.CodeInvalid:
-		return http.StatusBadRequest
-	case wire.CodeGate:
-		return http.StatusPreconditionFailed
-	case wire.CodeNotFound:
-		return http.StatusNotFound
-	case wire.CodeConflict:
-		return http.StatusConflict
-	case wire.CodeDenied:
-		return http.StatusForbidden
-	case wire.CodeNoLeader:
-		return http.StatusServiceUnavailable
-	case wire.CodeInternal:
-	}
-	return http.StatusInternalServerError
-}
-
 // refuse answers an error. Everything that is not the request's fault, or a
 // leader lost, is logged.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -184,7 +162,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.Logger.Warn("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status(reply.Code))
+	w.WriteHeader(reply.Code.Status())
 	if r.Method != http.MethodHead {
 		_ = json.NewEncoder(w).Encode(reply) // the client has gone
 	}

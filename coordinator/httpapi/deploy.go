@@ -1,11 +1,16 @@
 package httpapi
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"cohort/coordinator/schedule"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 // LiveStats answers what the gateways saw of a model's versions of late.
@@ -78,6 +83,9 @@ func (a *api) deploy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.servable(r.Context(), version); err != nil {
+		return err
+	}
 	if q.Spec.Replicas == 0 {
 		q.Spec = wire.DefaultDeploy()
 		if d, ok := view.Deployment(nil, model); ok {
@@ -123,6 +131,26 @@ func deployable(v *state.View, model string, n int) (*wire.ModelVersion, []byte,
 		return nil, nil, notFound("signing key", version.Key)
 	}
 	return version, key.Public, nil
+}
+
+// servable refuses a version that no replica would take, before one is started. A
+// manifest that is not here says nothing: the replicas will.
+func (a *api) servable(ctx context.Context, v *wire.ModelVersion) error {
+	text, err := lake.Read(ctx, a.Blobs, v.Manifest)
+	if errors.Is(err, lake.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("manifest of version %d: %w", v.Version, err)
+	}
+	var m wire.ModelManifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return fmt.Errorf("manifest of version %d: %w", v.Version, err)
+	}
+	if why := m.Spec.Unserved(); why != "" {
+		return invalid("version %d of model %s cannot be deployed: %s", v.Version, v.Model, why)
+	}
+	return nil
 }
 
 // traffic serves a move of traffic, which what fills in.

@@ -117,6 +117,9 @@ func (s *scrape) progress(j *wire.Job, stage string, q wire.Progress) {
 	if q.ValidAUC != 0 {
 		s.put("training_valid_auc", q.ValidAUC, j.Name, j.ID, stage)
 	}
+	if q.Norm != 0 {
+		s.put("training_gradient_norm", q.Norm, j.Name, j.ID, stage)
+	}
 	s.put("training_answers_per_second", q.Rate, j.Name, j.ID, stage)
 }
 

@@ -25,6 +25,17 @@ func describe() map[string]desc {
 	gauge("raft_voters", "Coordinators that vote.")
 	counter("state_commands_total", "Commands applied since the start of the process, by kind: placements are assign, results task_result.", "command")
 
+	version := []string{"model", "version"}
+	gauge("deployment_traffic_percent", "Part of the traffic of a version that has replicas.", version...)
+	gauge("deployment_replicas_wanted", "Replicas of a version that there are to be.", version...)
+	gauge("deployment_replicas_ready", "Replicas of a version that are ready.", version...)
+	gauge("live_error_rate", "Share of the last ten seconds' requests of a version that failed.", version...)
+	gauge("live_p99_seconds", "99th percentile of the last ten seconds' requests of a version.", version...)
+	gauge("live_calibration_error", "Difference between mean P(correct) and share right of a version's last thousand answers.", version...)
+	counter("attempt_log_attempts_total", "Attempts in the attempt log.")
+	gauge("attempt_log_unsealed", "Attempts of the log that are in no segment yet.")
+	gauge("attempt_log_sealed_bytes", "Bytes of the log's segments.")
+
 	gauge("workers", "Workers by status.", "status")
 	gauge("worker_cores", "Cores of workers that take tasks, by use.", "use")
 	gauge("scheduler_tasks", "Tasks of open jobs that are placed, that wait for their first worker, or that wait to be tried again.", "state")
@@ -34,6 +45,7 @@ func describe() map[string]desc {
 	gauge("training_epoch", "Epochs begun.", job...)
 	gauge("training_loss", "Training loss of the last whole epoch, or so far in the first.", job...)
 	gauge("training_valid_auc", "AUC on the validation students after the last whole epoch.", job...)
+	gauge("training_gradient_norm", "L2 norm of the gradient, before it is clipped, at the end of the last epoch.", job...)
 	gauge("training_answers_per_second", "Answers learnt from per second.", job...)
 	gauge("tune_trials", "Trials of a study by status.", "job_name", "job_id", "status")
 
@@ -46,6 +58,11 @@ func describe() map[string]desc {
 	gauge("data_events", "Events of the last validation.", pipeline...)
 	gauge("data_quarantined_events", "Events that the last validation set apart.", pipeline...)
 	gauge("data_rejected_rows", "Rows of the last validation's extraction that are no events.", pipeline...)
+
+	gauge("model_version", "Newest version of a model in a stage.", "model", "stage")
+	gauge("model_auc", "AUC of the newest version in a stage, on the held-out students of its evaluation.", "model", "stage")
+	gauge("evaluation_auc", "AUC of a model's newest evaluation: of the candidate, and of what it was compared with.", "model", "of")
+	gauge("evaluation_gate_passed", "1 where the newest evaluation of a model passes the gate.", "model", "gate")
 
 	gauge("alerts", "Open incidents by rule and status.", "rule", "status")
 	return all

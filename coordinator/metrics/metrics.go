@@ -18,6 +18,7 @@ type Source struct {
 	Raft     func() consensus.Stats
 	Leads    func() bool // in office
 	Progress func(job string) []wire.Progress
+	Live     func(model string) map[int]wire.LiveStats // what the gateways saw of a model's versions
 }
 
 // New returns a coordinator's collector.
@@ -50,7 +51,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s.scheduler()
 	s.jobs()
 	s.pipelines()
+	s.models()
 	s.alerts()
+	s.deployments()
+	s.attempts()
 }
 
 // scrape is one collection.

@@ -69,12 +69,15 @@ func (c *cluster) source(leads bool) metrics.Source {
 		Raft: func() consensus.Stats {
 			return consensus.Stats{Leader: leads, Term: 3, Applied: 9, Last: 10, Snapshot: 5, Voters: 1}
 		},
+		Live: func(string) map[int]wire.LiveStats {
+			return map[int]wire.LiveStats{1: {Requests: 50, Errors: 1, P99MS: 20, Predicted: 6, Right: 5, Answers: 10}}
+		},
 		Progress: func(job string) []wire.Progress {
 			if job != "weekly-2" {
 				return nil
 			}
 			return []wire.Progress{
-				{Task: "weekly-2/train/0", Epoch: 2, Epochs: 5, Loss: 0.5, ValidAUC: 0.75, Rate: 1000},
+				{Task: "weekly-2/train/0", Epoch: 2, Epochs: 5, Loss: 0.5, ValidAUC: 0.75, Norm: 0.25, Rate: 1000},
 				{Task: "weekly-2/train/1", Epoch: 1, Epochs: 5, Loss: 0.6, Rate: 900},
 				{Task: "weekly-2/other/0"},
 				{Task: "weekly-2/tune.3/0", Epoch: 9, Epochs: 9, ValidAUC: 0.99},
@@ -92,6 +95,9 @@ cohort_training_valid_auc{job_id="weekly-2",job_name="weekly",stage="train"} 0.7
 # HELP cohort_training_epoch Epochs begun.
 # TYPE cohort_training_epoch gauge
 cohort_training_epoch{job_id="weekly-2",job_name="weekly",stage="train"} 2
+# HELP cohort_training_gradient_norm L2 norm of the gradient, before it is clipped, at the end of the last epoch.
+# TYPE cohort_training_gradient_norm gauge
+cohort_training_gradient_norm{job_id="weekly-2",job_name="weekly",stage="train"} 0.25
 # HELP cohort_data_quarantined_events Events that the last validation set apart.
 # TYPE cohort_data_quarantined_events gauge
 cohort_data_quarantined_events{job_name="weekly"} 7
@@ -123,7 +129,7 @@ cohort_state_commands_total{command="submit_job"} 2
 cohort_state_commands_total{command="task_result"} 3
 `
 	err := testutil.CollectAndCompare(metrics.New(busy(t).source(true)), strings.NewReader(want),
-		"cohort_training_valid_auc", "cohort_training_epoch", "cohort_data_quarantined_events", "cohort_pipeline_last_duration_seconds",
+		"cohort_training_valid_auc", "cohort_training_epoch", "cohort_training_gradient_norm", "cohort_data_quarantined_events", "cohort_pipeline_last_duration_seconds",
 		"cohort_scheduler_tasks", "cohort_worker_cores", "cohort_tune_trials", "cohort_alerts", "cohort_state_commands_total")
 	if err != nil {
 		t.Error(err)

@@ -84,7 +84,9 @@ func (t *tx) register(s *wire.Stage, c *wire.TaskResult) (version int, refused *
 		v.Evaluation, v.AUC = e.ID, e.Of.AUC
 	}
 	if old := first[wire.ModelVersion](t.Txn, tableVersions, "manifest", v.Model, v.Manifest); old != nil {
-		t.putVersion(*old, func(o *wire.ModelVersion) { o.Evaluation, o.AUC = v.Evaluation, v.AUC })
+		if old.Stage != wire.Production { // there it would be compared with itself: what it was promoted by stays
+			t.putVersion(*old, func(o *wire.ModelVersion) { o.Evaluation, o.AUC = v.Evaluation, v.AUC })
+		}
 		return old.Version, nil
 	}
 	m := wire.Model{Name: v.Model}

@@ -313,6 +313,18 @@ func TestTheSameManifestIsTheSameVersion(t *testing.T) {
 }
 
 // An evaluation is of the weights that it names, whatever its job's name.
+// Nothing new has come, and the pipeline runs again: its model is the one that is in
+// production, and equals itself. What it was promoted by stays with it.
+func TestTheVersionInProductionKeepsItsEvaluation(t *testing.T) {
+	l := registry(t)
+	l.version("j1", "w1", asIs)
+	l.must(wire.CmdPromote, to(1, wire.Production))
+	n := l.version("j2", "w1", func(e *wire.Evaluation) { e.Of.AUC, e.Gain, e.GainLow = 0.79, 0, 0 })
+	if v, _ := l.s.Read().Version(nil, rasch, 1); n != 1 || v.Evaluation != "j1/evaluate" || v.AUC != 0.8 || v.Stage != wire.Production {
+		t.Errorf("version %d: %+v", n, v)
+	}
+}
+
 func TestAnEvaluationOfOtherWeightsCountsForNothing(t *testing.T) {
 	l := registry(t)
 	stages := l.lifeOf("w1")

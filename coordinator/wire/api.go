@@ -103,8 +103,9 @@ type Progress struct {
 	Total    int64    `json:"total"`
 	Epoch    int      `json:"epoch,omitempty"`
 	Epochs   int      `json:"epochs,omitempty"`
-	Loss     float64  `json:"loss,omitempty"`      // of the last finished epoch, or so far in the first
-	ValidAUC float64  `json:"valid_auc,omitempty"` // of the last finished epoch
+	Loss     float64  `json:"loss,omitempty"`          // of the last finished epoch, or so far in the first
+	ValidAUC float64  `json:"valid_auc,omitempty"`     // of the last finished epoch
+	Norm     float64  `json:"gradient_norm,omitempty"` // L2, of the last step of an epoch, or the last one that was clipped
 	Rate     float64  `json:"answers_per_second,omitempty"`
 	Lines    []string `json:"lines,omitempty"` // log lines since the last report
 }

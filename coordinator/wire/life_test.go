@@ -69,3 +69,21 @@ func TestStagesOfAModelsLifeAreNamed(t *testing.T) {
 		t.Errorf("%v", names)
 	}
 }
+
+// What no replica serves is not trained first and refused then.
+func TestWhatIsDeployedCanBeServed(t *testing.T) {
+	t.Parallel()
+	const life = pipeline + "register: {model: m, promote: true}\n"
+	for more, say := range map[string]string{
+		"model: {inputs: [difficulty]}\n":     "skill and correctness alone",
+		"model: {engine: graph, cell: gru}\n": "not graph",
+		"tune: {trials: 2, space: {model.engine: {values: [kernels, graph]}, train.lr: {values: [0.1]}}}\n": "not graph",
+	} {
+		parse(t, life+more)
+		_, err := wire.ParseSpec("job.yaml", []byte(life+more+"deploy: {replicas: 1}\n"))
+		if err == nil || !strings.Contains(err.Error(), say) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+	parse(t, life+"tune: {trials: 2, space: {train.lr: {values: [0.1, 0.2]}}}\ndeploy: {replicas: 1}\n")
+}

@@ -1,6 +1,8 @@
 package wire
 
-import "go.yaml.in/yaml/v3"
+import (
+	"go.yaml.in/yaml/v3"
+)
 
 // fillModel sets what the sections of a model's life start from, where a file has
 // them: gates with the model's name, the rest with the section.
@@ -35,7 +37,21 @@ func (d *decoder) checkLife(s *Spec) {
 		if !s.Register.Promote && !d.bad["register.promote"] {
 			d.at("deploy", "needs register.promote: true (or leave it out, and use cohort deploy start)")
 		}
+		d.checkServed(s)
 		s.Deploy.check(func(key, format string, args ...any) { d.at("deploy."+key, format, args...) })
+	}
+}
+
+// checkServed refuses a deployment of what no replica serves, before it is trained.
+func (d *decoder) checkServed(s *Spec) {
+	why := s.Model.Unserved()
+	for _, engine := range s.Tune.Space["model.engine"].Values {
+		if name, ok := engine.(string); ok && why == "" {
+			why = ModelSpec{Engine: name}.Unserved()
+		}
+	}
+	if why != "" {
+		d.at("deploy", "cannot be: %s; leave deploy out, and the model is promoted all the same", why)
 	}
 }
 

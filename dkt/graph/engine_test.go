@@ -16,11 +16,11 @@ import (
 // learners answer right more often the oftener they have met a skill.
 func learners(t *testing.T) dkt.Data {
 	t.Helper()
-	all := make([]dataplane.History, 60)
+	all := make([]dataplane.History, 45)
 	for k := range all {
 		all[k].Student = fmt.Sprintf("%032x", k)
 		met := [3]int{}
-		for step := range 12 {
+		for step := range 9 {
 			w := kernels.Philox([2]uint32{7, 7}, [4]uint32{uint32(k), uint32(step)})
 			skill := int32(w[0] % 3)
 			met[skill]++
@@ -30,10 +30,10 @@ func learners(t *testing.T) dkt.Data {
 	}
 	var d dkt.Data
 	var err error
-	if d.Train, err = sequence.Build(all[:40], 12, 3); err != nil {
+	if d.Train, err = sequence.Build(all[:30], 9, 3); err != nil {
 		t.Fatal(err)
 	}
-	if d.Valid, err = sequence.Build(all[40:], 12, 3); err != nil {
+	if d.Valid, err = sequence.Build(all[30:], 9, 3); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -42,7 +42,7 @@ func learners(t *testing.T) dkt.Data {
 func config() dkt.Config {
 	return dkt.Config{
 		Shape:   kernels.Shape{Skills: 3, Embed: 4, Hidden: 5, Layers: 2},
-		Dropout: 0.1, Batch: 8, Accumulate: 1, Epochs: 3, Rate: dkt.Rate{Base: 0.03}, Seed: 11,
+		Dropout: 0.1, Batch: 5, Accumulate: 1, Epochs: 2, Rate: dkt.Rate{Base: 0.03}, Seed: 11,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // The fused gradients are held to automatic differentiation on random small
 // models: the largest difference is at most 1e-5 of the tensor's largest entry.
 func TestFusedGradientsAreTheDerivative(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := kernels.Shape{
 			Skills: rapid.IntRange(1, 4).Draw(t, "skills"), Embed: rapid.IntRange(1, 5).Draw(t, "embed"),

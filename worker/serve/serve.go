@@ -53,6 +53,7 @@ type Replica struct {
 	metrics *metrics
 	log     *slog.Logger
 	server  *http.Server
+	fresh   fresh
 	failed  chan error // of the server, one
 	once    sync.Once
 	closed  error
@@ -76,6 +77,7 @@ func Start(ctx context.Context, c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		model: m, addr: c.Listener.Addr().String(), version: c.Version, timeout: c.Timeout, log: c.Logger, failed: make(chan error, 1),
+		fresh: fresh{conns: map[net.Conn]bool{}},
 	}
 	if r.states, err = newStates(m, c.States); err != nil {
 		return nil, errors.Join(err, c.Listener.Close())
@@ -85,7 +87,7 @@ func Start(ctx context.Context, c Config) (*Replica, error) {
 	r.metrics.watch(r.batcher, r.states)
 	r.server = &http.Server{
 		Handler: r.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: c.Timeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+		ConnState: r.fresh.state, ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	go func() { r.failed <- r.server.Serve(c.Listener) }()
 	r.log.Info("serving", "model", m.name, "version", m.version, "addr", r.addr, "skills", len(m.skills),
@@ -105,6 +107,7 @@ func (r *Replica) Close() error {
 	r.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 		defer cancel()
+		r.fresh.close()
 		if r.closed = r.server.Shutdown(ctx); r.closed != nil {
 			r.closed = errors.Join(r.closed, r.server.Close())
 		}

@@ -8,6 +8,7 @@ import (
 
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
+	"cohort/dataplane/source"
 )
 
 // Registry is what a promotion asks of the coordinator, which checks the gates.
@@ -40,6 +41,9 @@ func runPromote(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult,
 	out := promoted{Promoted: true, Version: version, Why: why}
 	if err := promote(ctx, env, s, version, why); err != nil {
 		refused, ok := errors.AsType[*wire.Error](err)
+		if ok && refused.Code == wire.CodeInvalid {
+			return r, &source.InputError{File: "stage " + st.Name, Text: refused.Message} // and would be again
+		}
 		if !ok || refused.Code != wire.CodeGate {
 			return r, err
 		}

@@ -55,5 +55,8 @@ func Register(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResul
 		Evaluation: a.Stage.Job + "/" + s.Evaluation, Job: a.Stage.Job,
 	}
 	env.Logger.Info("registered", "model", s.Name, "manifest", hash, "weights_sha256", m.Hash, "engine", made.Engine)
+	if why := s.Model.Unserved(); why != "" {
+		env.Logger.Warn("the model can be promoted and exported, not deployed", "why", why)
+	}
 	return r, nil
 }

@@ -29,6 +29,7 @@ type watcher struct {
 	answers  int64         // answered in spent and since begin
 	recent   int64         // of these, since begin
 	steps    int           // of an epoch
+	norm     float64       // of the gradient that was measured last
 }
 
 func newWatcher(env Env, s *saver, st *dkt.State, epochs int) *watcher {
@@ -60,6 +61,9 @@ func (w *watcher) StepDone(r dkt.StepReport) {
 	w.answers += r.Answers
 	w.recent += r.Answers
 	w.steps = r.Steps
+	if r.Norm > 0 {
+		w.norm = r.Norm
+	}
 	now := w.now()
 	if r.Step == r.Steps { // validation comes next
 		w.spent += now.Sub(w.begin)
@@ -84,7 +88,7 @@ func (w *watcher) progress(message string, epoch, epochs, step int) wire.Progres
 	return wire.Progress{
 		Message: message, Epoch: epoch, Epochs: epochs,
 		Done: int64(epoch-1)*int64(w.steps) + int64(step), Total: int64(epochs) * int64(w.steps),
-		Loss: w.last.Loss, ValidAUC: w.last.Valid.AUC, Rate: w.rate(w.begin),
+		Loss: w.last.Loss, ValidAUC: w.last.Valid.AUC, Norm: w.norm, Rate: w.rate(w.begin),
 	}
 }
 
