@@ -2,12 +2,15 @@ package lake
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -87,8 +90,21 @@ func TestASegmentAlteredAnywhereIsCorrupt(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, s.Hash[:2], s.Hash), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := ReadAttempts(t.Context(), blobs, s, func(wire.Attempt) error { return nil }); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("byte %d: %v", at, err)
+		for _, from := range []Blobs{blobs, hasty{blobs, text}} {
+			if err := ReadAttempts(t.Context(), from, s, func(wire.Attempt) error { return nil }); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("byte %d, from %T: %v", at, from, err)
+			}
 		}
 	}
+}
+
+// hasty gives one text for every blob, the end together with the last bytes, as
+// connections do.
+type hasty struct {
+	Blobs
+	text []byte
+}
+
+func (h hasty) Get(_ context.Context, hash string) (io.ReadCloser, error) {
+	return Verify(io.NopCloser(iotest.DataErrReader(bytes.NewReader(h.text))), hash), nil
 }
