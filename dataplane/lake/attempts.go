@@ -93,4 +93,6 @@ func (o *outcome) Read(p []byte) (int, error) {
 }
 
 // whole reports whether nothing was wrong but, at most, the bytes themselves.
-func (o *outcome) whole() bool { return o.err == nil || errors.Is(o.err, io.EOF) }
+func (o *outcome) whole() bool {
+	return o.err == nil || errors.Is(o.err, io.EOF) || errors.Is(o.err, ErrCorrupt)
+}

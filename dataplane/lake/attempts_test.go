@@ -1,10 +1,16 @@
 package lake
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -60,4 +66,45 @@ func TestASegmentHoldsWhatWasPutIntoIt(t *testing.T) {
 	if _, err := WriteAttempts(t.Context(), blobs, nil); err == nil {
 		t.Error("an empty segment was written")
 	}
+}
+
+// Wherever a segment's file is altered, it is said to be: nothing is gained by trying
+// again.
+func TestASegmentAlteredAnywhereIsCorrupt(t *testing.T) {
+	dir := t.TempDir()
+	blobs, err := OpenCache(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := WriteAttempts(t.Context(), blobs, attemptsFrom(1, 2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, err := Read(t.Context(), blobs, s.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(right); at += 1 + len(right)/300 {
+		text := bytes.Clone(right)
+		text[at] ^= 1
+		if err := os.WriteFile(filepath.Join(dir, s.Hash[:2], s.Hash), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []Blobs{blobs, hasty{blobs, text}} {
+			if err := ReadAttempts(t.Context(), from, s, func(wire.Attempt) error { return nil }); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("byte %d, from %T: %v", at, from, err)
+			}
+		}
+	}
+}
+
+// hasty gives one text for every blob, the end together with the last bytes, as
+// connections do.
+type hasty struct {
+	Blobs
+	text []byte
+}
+
+func (h hasty) Get(_ context.Context, hash string) (io.ReadCloser, error) {
+	return Verify(io.NopCloser(iotest.DataErrReader(bytes.NewReader(h.text))), hash), nil
 }
