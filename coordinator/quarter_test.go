@@ -268,13 +268,14 @@ func promotions(lines []string) (n int) {
 	return n
 }
 
-// The history of one quarter is the one in the file. With the race detector, and
-// in short runs, it is that of its first weeks.
+// The history of one quarter is the one in the file. With the race detector, which
+// makes training twenty times as slow, it is that of the first weeks: the others are
+// the business of the run without it, which make test does as well.
 func TestSimulatedQuarterOfRetraining(t *testing.T) {
 	weeks := quarterWeeks
-	if raced || testing.Short() {
-		weeks = 2
-		t.Logf("%d weeks of %d: make unit lives through all", weeks, quarterWeeks)
+	if raced {
+		weeks = 3
+		t.Logf("%d weeks of %d: the run without the race detector lives through all", weeks, quarterWeeks)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuarter(t, 1)
@@ -305,7 +306,7 @@ func TestSimulatedQuarterOfRetraining(t *testing.T) {
 func TestQuartersOfRetraining(t *testing.T) {
 	count, err := strconv.Atoi(cmp.Or(os.Getenv("COHORT_QUARTERS"), "0"))
 	if err != nil || count == 0 {
-		t.Skip("COHORT_QUARTERS is not set: make quarter lives through 20 quarters, which takes a quarter of an hour")
+		t.Skip("COHORT_QUARTERS is not set: make quarter lives through 20 quarters, which takes ten minutes")
 	}
 	t.Logf("COHORT_SEED=%d", firstQuarter(t))
 	var all exam
