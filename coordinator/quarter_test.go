@@ -311,7 +311,8 @@ func TestQuartersOfRetraining(t *testing.T) {
 	t.Logf("COHORT_SEED=%d", firstQuarter(t))
 	var all exam
 	worst := 1.0
-	fmt.Println("seed  promotions  production  first model  newest  worst week")
+	out := t.Output()
+	_, _ = fmt.Fprintln(out, "seed  promotions  production  first model  newest  worst week")
 	for k := range count {
 		seed := firstQuarter(t) + uint32(k)
 		synctest.Test(t, func(t *testing.T) {
@@ -322,14 +323,14 @@ func TestQuartersOfRetraining(t *testing.T) {
 				t.Fatalf("seed %d: nothing came into production: %s", seed, strings.Join(q.lines, "\n"))
 			}
 			mean, low := q.sums()
-			fmt.Printf("%4d  %10d  %10.4f  %11.4f  %6.4f  %+10.4f\n", seed, promotions(q.lines), mean.production, mean.first, mean.newest, low)
+			_, _ = fmt.Fprintf(out, "%4d  %10d  %10.4f  %11.4f  %6.4f  %+10.4f\n", seed, promotions(q.lines), mean.production, mean.first, mean.newest, low)
 			all.first += mean.first / float64(count)
 			all.production += mean.production / float64(count)
 			all.newest += mean.newest / float64(count)
 			worst = min(worst, low)
 		})
 	}
-	fmt.Printf(" all              %10.4f  %11.4f  %6.4f  %+10.4f\n", all.production, all.first, all.newest, worst)
+	_, _ = fmt.Fprintf(out, " all              %10.4f  %11.4f  %6.4f  %+10.4f\n", all.production, all.first, all.newest, worst)
 	if all.production <= all.first || worst < worstWeek {
 		t.Errorf("production comes to %.4f, the first model to %.4f, the worst week to %+.4f; want more than the first, and no week below %g", all.production, all.first, worst, worstWeek)
 	}

@@ -103,7 +103,7 @@ type ExtractSettings struct {
 type ValidateSettings struct {
 	Name    string       `json:"name"` // of the pipeline, whose last accepted dataset is the reference
 	Spec    ValidateSpec `json:"spec"`
-	Columns Columns      `json:"columns"`      // which values are mapped
+	Columns Columns      `json:"columns"`        // which values are mapped
 	From    int64        `json:"from,omitempty"` // events before it are left out, microseconds; 0: none
 	To      int64        `json:"to,omitempty"`   // events at or after it are left out, microseconds; 0: none
 }

@@ -39,7 +39,7 @@ func (d Drift) check(c Config, week int) error {
 	}
 	if week < 0 || week >= mostWeeks {
 		faults = append(faults, fmt.Errorf("week is %d, want 0 to %d", week, mostWeeks-1))
-	} else if c.Students > (math.MaxUint32)/(week+1) {
+	} else if c.Students > math.MaxUint32/(week+1) {
 		faults = append(faults, fmt.Errorf("%d students a week are too many by week %d", c.Students, week))
 	}
 	return errors.Join(faults...)

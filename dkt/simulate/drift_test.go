@@ -73,8 +73,8 @@ func TestTheWorldMovesAndKeepsItsSpread(t *testing.T) {
 	}
 	first, next, late := at(0), at(1), at(100)
 	for _, c := range []struct {
-		name            string
-		a, b, c []float64
+		name                   string
+		a, b, c                []float64
 		step, spread, tolerant float64
 	}{
 		{"skills", first.skill, next.skill, late.skill, d.Skill, hardness, 0.05},
