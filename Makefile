@@ -24,13 +24,13 @@ run: build ## the whole pipeline in one process: an event log becomes a deployed
 	@exec bin/cohort demo --workers $(WORKERS) --fold $(FOLD) \
 	  $(if $(DATA),--data-dir $(DATA)) $(if $(EVENTS),--events $(EVENTS)) $(if $(SPLIT),--split $(SPLIT))
 
-test: race cover fuzz ## every test with the race detector, coverage, each decoder's fuzz target
+test: race cover fuzz ## every test, most also with the race detector; coverage; each decoder's fuzz target
 
-race: ## every test, with the race detector
-	$(GO) test -race -timeout 40m $(PKGS)
+race: ## tests with the race detector, but those that train for long: it makes training twenty times as slow
+	$(GO) test -race -short -timeout 40m $(PKGS)
 
-cover: ## statement coverage over all packages, at least 80 % (race's atomic counters would slow the kernels tenfold)
-	$(GO) test -short -covermode=set -coverprofile=coverage.out -coverpkg=$$($(GO) list ./... | grep -vE '/(gen|cohort)$$' | paste -sd,) $(PKGS) > coverage.log || { cat coverage.log; exit 1; }
+cover: ## every test, and statement coverage over all packages, at least 80 %
+	$(GO) test -timeout 40m -covermode=set -coverprofile=coverage.out -coverpkg=$$($(GO) list ./... | grep -vE '/(gen|cohort)$$' | paste -sd,) $(PKGS) > coverage.log || { cat coverage.log; exit 1; }
 	@$(GO) run ./.ci/coverage -min 80 coverage.out
 
 unit: ## every test, without the race detector

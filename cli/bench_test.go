@@ -10,6 +10,7 @@ import (
 )
 
 func TestBenchPrintsLinesOrOneObject(t *testing.T) {
+	long(t)
 	events := filepath.Join(t.TempDir(), "e.csv")
 	if r := cohort(t, "", nil, "data", "simulate", events, "--students", "60", "--answers", "12"); r.code != 0 {
 		t.Fatal(r)

@@ -100,6 +100,7 @@ func TestTheDemoServesUntilItIsEnded(t *testing.T) {
 // What a gate refuses is not served: with an exit code of its own where the model is
 // not sound, and well where it is only no better than what is there.
 func TestTheDemoServesNothingThatAGateRefuses(t *testing.T) {
+	long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	line := "demo --epochs 1 --events " + learners(t) + " --data-dir " + dir

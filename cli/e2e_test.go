@@ -35,6 +35,14 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
 
+// long keeps a test out of short runs.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes long: go test without -short runs it, and make cover does")
+	}
+}
+
 // startCluster is a cluster for one test, whose exec stages may run some programs.
 func startCluster(t *testing.T, workers int, exec ...string) *local.Cluster {
 	t.Helper()
@@ -167,6 +175,7 @@ func TestImportMakesADataset(t *testing.T) {
 
 // The second run has other workers and shards, and gives the same weights.
 func TestDemoOnEventsTwiceInOneFolder(t *testing.T) {
+	long(t)
 	t.Parallel()
 	events := simulated(t, simulate.Config{Students: 50, Skills: 3, Answers: 8, Seed: 3})
 	var folds strings.Builder
@@ -345,6 +354,7 @@ const header = "order_id,user_id,problem_id,skill_id,correct\n"
 // Wrong event files: a failed job whose reason names file and row, and the
 // cluster works on.
 func TestWrongEventsAreNamed(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 1).URL()
 	row := func(order, user int, rest string) string { return fmt.Sprintf("%d,%d,%s\n", order, user, rest) }

@@ -35,6 +35,7 @@ func reused(j wire.JobView) string {
 }
 
 func TestAPipelineRunsOnlyWhatHasChanged(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2).URL()
 	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})
@@ -149,6 +150,7 @@ func outputOf(j wire.JobView, stage, output string) string {
 }
 
 func TestASecondRunReadsOnlyWhatIsNew(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 1).URL()
 	text, err := os.ReadFile(simulated(t, simulate.Config{Students: 80, Skills: 5, Answers: 12, Seed: 3}))

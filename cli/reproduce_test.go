@@ -65,6 +65,7 @@ func productionOf(t *testing.T, url, ref string) (v wire.VersionView) {
 // since, and comes to the same weights: a plain one, one that a study chose, and the
 // one that is in production after several runs, each of which read what was new.
 func TestAModelIsReproducedFromItsRecord(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2).URL()
 	text, err := os.ReadFile(simulated(t, simulate.Config{Students: 160, Skills: 5, Answers: 12, Seed: 3}))
@@ -121,6 +122,7 @@ func TestAModelIsReproducedFromItsRecord(t *testing.T) {
 // What a model takes beside skills and answers is fitted anew as well, on the
 // students of the recorded fold file, and a network that the graph runs trains again.
 func TestAModelOfOtherInputsIsReproduced(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2).URL()
 	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})
@@ -145,6 +147,7 @@ func TestAModelOfOtherInputsIsReproduced(t *testing.T) {
 // The cluster's own attempt log is a source like any other: what was learned from it
 // is learned again from the segments that were read, and an altered one is named.
 func TestAModelOfTheAttemptLogIsReproduced(t *testing.T) {
+	long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	c, err := local.Start(t.Context(), local.Config{Workers: 2, DataDir: dir, Version: "test", Logger: slog.New(slog.DiscardHandler)})
@@ -222,6 +225,7 @@ func edit(t *testing.T, path string, change func(rows []string) []string) (undo 
 }
 
 func TestOneAlteredEventIsFoundAndNamed(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2).URL()
 	text, err := os.ReadFile(simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3}))

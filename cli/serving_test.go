@@ -159,6 +159,7 @@ func (u *user) again(t *testing.T) {
 
 // A model that no replica takes is said to be one before it is started.
 func TestAModelThatCannotServeIsRefusedEarly(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 1).URL()
 	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})

@@ -110,6 +110,7 @@ func refused(t *testing.T, url, want string) {
 // An altered weights file or manifest is named by model verify and by the replica,
 // which does not serve it; the right bytes put back, it does.
 func TestWhatWasAlteredIsNotServed(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c, dir, v := shelfCluster(t, 1)
 	url := c.URL()

@@ -68,6 +68,7 @@ func must[T any](v T, err error) T {
 }
 
 func TestAStudyRunsOnceAndIsExtended(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2).URL()
 	events := simulated(t, simulate.Config{Students: 60, Skills: 5, Answers: 12, Seed: 3})

@@ -30,6 +30,7 @@ type wrongInput struct {
 // Whatever is wrong with a job or what it reads ends in one line that says what,
 // tells no secret, and leaves the cluster as right as it was.
 func TestWrongInputsAreNamedAndNothingIsLost(t *testing.T) {
+	long(t)
 	t.Parallel()
 	url := startCluster(t, 2, "sh").URL()
 	w := newWrongs(t)

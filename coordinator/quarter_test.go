@@ -270,14 +270,13 @@ func promotions(lines []string) (n int) {
 	return n
 }
 
-// The history of one quarter is the one in the file. With the race detector, which
-// makes training twenty times as slow, it is that of the first weeks: the others are
-// the business of the run without it, which make test does as well.
+// The history of one quarter is the one in the file; in short runs, that of its
+// first weeks.
 func TestSimulatedQuarterOfRetraining(t *testing.T) {
 	weeks := quarterWeeks
-	if raced {
-		weeks = 3
-		t.Logf("%d weeks of %d: the run without the race detector lives through all", weeks, quarterWeeks)
+	if testing.Short() {
+		weeks = 2
+		t.Logf("%d weeks of %d: a run that is not short lives through all", weeks, quarterWeeks)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuarter(t, 1)
