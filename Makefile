@@ -55,7 +55,7 @@ RATE ?= 1000
 live: build ## the serving part of chaos at full rate: make live RATE=2000
 	COHORT_LIVE_RATE=$(RATE) $(GO) test -count=1 -v -timeout 30m -run 'Serving|Attempts' ./bench/chaos
 
-interop: ## tests against real PostgreSQL, Kafka and S3 servers, Optuna and onnxruntime, which it installs (Debian, root): make interop EVENTS=2000000
+interop: ## tests against real PostgreSQL, Kafka, S3, Prometheus, Optuna, onnxruntime and MLflow, which it installs (Debian, root): make interop EVENTS=2000000
 	@COHORT_INTEROP_EVENTS=$(EVENTS) .ci/interop/run
 
 deep: ## exhaustive 2^32 comparison of the elementary functions' paths
