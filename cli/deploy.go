@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cohort/coordinator/client"
 	"cohort/coordinator/wire"
 )
 
@@ -42,13 +43,20 @@ func (p *program) deployListCommand() *cli.Command {
 	})
 }
 
+// deployment is that of the model that a command's first argument names, and the
+// client that found it.
+func (p *program) deployment(c *cli.Context) (*client.Client, wire.DeploymentView, error) {
+	api, err := p.client(c)
+	if err != nil {
+		return nil, wire.DeploymentView{}, err
+	}
+	d, _, err := api.Deployment(c.Context, c.Args().First(), 0, 0)
+	return api, d, err
+}
+
 func (p *program) deployStatusCommand() *cli.Command {
 	c := p.command("status", "MODEL", "show a deployment and what its versions do", clientFlags(), func(c *cli.Context) error {
-		api, err := p.client(c)
-		if err != nil {
-			return err
-		}
-		d, _, err := api.Deployment(c.Context, c.Args().First(), 0, 0)
+		_, d, err := p.deployment(c)
 		if err != nil {
 			return err
 		}

@@ -26,14 +26,10 @@ func (p *program) deployPromote(c *cli.Context) error {
 	if percent < 1 || percent > 100 {
 		return usagef("--percent %d: want 1 to 100", percent)
 	}
-	if c.Bool("force") && c.String("reason") == "" {
-		return usagef("--force needs --reason, which the history keeps")
-	}
-	api, err := p.client(c)
-	if err != nil {
+	if err := needReason(c); err != nil {
 		return err
 	}
-	d, _, err := api.Deployment(c.Context, model, 0, 0)
+	api, d, err := p.deployment(c)
 	if err != nil {
 		return err
 	}
@@ -74,11 +70,7 @@ func partOf(d wire.DeploymentView, percent int) ([]wire.Route, error) {
 func (p *program) deployRollbackCommand() *cli.Command {
 	c := p.command("rollback", "MODEL", "give all traffic back to the version before, now", clientFlags(reasonFlag(), deployCheckFlag()), func(c *cli.Context) error {
 		model := c.Args().First()
-		api, err := p.client(c)
-		if err != nil {
-			return err
-		}
-		d, _, err := api.Deployment(c.Context, model, 0, 0)
+		api, d, err := p.deployment(c)
 		if err != nil {
 			return err
 		}

@@ -44,14 +44,10 @@ changed, 8 it was taken back, 130 left by Ctrl-C.`
 }
 
 func (p *program) deployStart(c *cli.Context) error {
-	if c.Bool("force") && c.String("reason") == "" {
-		return usagef("--force needs --reason, which the history keeps")
-	}
-	api, err := p.client(c)
-	if err != nil {
+	if err := needReason(c); err != nil {
 		return err
 	}
-	v, err := lookUp(c.Context, api, c.Args().First(), string(wire.Staging), string(wire.Production), wire.Latest)
+	api, v, err := p.version(c, string(wire.Staging), string(wire.Production), wire.Latest)
 	if err != nil {
 		return err
 	}

@@ -63,13 +63,13 @@ func flagHead(f cli.Flag) string {
 		head = "-" + n + ", " + head
 	}
 	if d, ok := f.(cli.DocGenerationFlag); ok && d.TakesValue() {
-		head += " " + placeholder(d.GetUsage())
+		head += " " + valueName(d.GetUsage())
 	}
 	return head
 }
 
-// placeholder is the word in backquotes of a flag's usage.
-func placeholder(usage string) string {
+// valueName is the word in backquotes of a flag's usage.
+func valueName(usage string) string {
 	if _, rest, ok := strings.Cut(usage, "`"); ok {
 		word, _, _ := strings.Cut(rest, "`")
 		return word

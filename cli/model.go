@@ -56,6 +56,17 @@ func lookUp(ctx context.Context, api *client.Client, ref string, otherwise ...st
 	return v, err
 }
 
+// version is the one that a command's first argument means, as lookUp finds it, and
+// the client that found it.
+func (p *program) version(c *cli.Context, otherwise ...string) (*client.Client, wire.VersionView, error) {
+	api, err := p.client(c)
+	if err != nil {
+		return nil, wire.VersionView{}, err
+	}
+	v, err := lookUp(c.Context, api, c.Args().First(), otherwise...)
+	return api, v, err
+}
+
 // current is what NAME alone means.
 func current() []string { return []string{string(wire.Production), wire.Latest} }
 

@@ -33,11 +33,7 @@ func (p *program) exportModel(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	v, err := lookUp(c.Context, api, c.Args().First(), current()...)
+	api, v, err := p.version(c, current()...)
 	if err != nil {
 		return err
 	}

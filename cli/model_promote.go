@@ -25,19 +25,23 @@ func reasonFlag() cli.Flag {
 	return &cli.StringFlag{Name: "reason", Usage: "`WHY`, for the history"}
 }
 
+// needReason wants a reason of who passes over gates.
+func needReason(c *cli.Context) error {
+	if c.Bool("force") && c.String("reason") == "" {
+		return usagef("--force needs --reason, which the history keeps")
+	}
+	return nil
+}
+
 func (p *program) promoteModel(c *cli.Context) error {
 	stage := wire.ModelStage(c.String("stage"))
 	if !slices.Contains([]wire.ModelStage{wire.Production, wire.Staging, wire.Development, wire.Archived}, stage) {
 		return usagef("--stage %q is unknown; known: production, staging, development, archived", stage)
 	}
-	if c.Bool("force") && c.String("reason") == "" {
-		return usagef("--force needs --reason, which the history keeps")
-	}
-	api, err := p.client(c)
-	if err != nil {
+	if err := needReason(c); err != nil {
 		return err
 	}
-	v, err := lookUp(c.Context, api, c.Args().First(), wire.Latest)
+	api, v, err := p.version(c, wire.Latest)
 	if err != nil {
 		return err
 	}

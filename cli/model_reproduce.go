@@ -29,11 +29,7 @@ and the training is run anew. Exit code: 0 the same weights, 1 something differs
 }
 
 func (p *program) reproduceModel(c *cli.Context) error {
-	api, err := p.client(c)
-	if err != nil {
-		return err
-	}
-	v, err := lookUp(c.Context, api, c.Args().First(), current()...)
+	api, v, err := p.version(c, current()...)
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,7 @@ type modelVerified struct {
 
 func (p *program) modelVerifyCommand() *cli.Command {
 	c := p.command("verify", "MODEL", "hold a version's files to its hashes and its signature", clientFlags(), func(c *cli.Context) error {
-		api, err := p.client(c)
-		if err != nil {
-			return err
-		}
-		v, err := lookUp(c.Context, api, c.Args().First(), current()...)
+		api, v, err := p.version(c, current()...)
 		if err != nil {
 			return err
 		}

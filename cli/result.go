@@ -7,22 +7,12 @@ import (
 	"cohort/coordinator/wire"
 )
 
-// metrics are a model's on one set of students.
-type metrics struct {
-	AUC         float64 `json:"auc"`
-	Accuracy    float64 `json:"accuracy"`
-	F1          float64 `json:"f1"`
-	LogLoss     float64 `json:"log_loss"`
-	Calibration float64 `json:"calibration_error"`
-	Answers     int64   `json:"answers"`
-}
-
 // result is what a finished training job says of itself; absent parts are nil
 // or zero.
 type result struct {
-	Valid     *metrics
-	Test      *metrics
-	Baselines map[string]metrics
+	Valid     *wire.Measures
+	Test      *wire.Measures
+	Baselines map[string]wire.Measures
 	Weights   string
 	Rate      float64
 	Epochs    int
@@ -64,14 +54,14 @@ func (p *program) printResult(j wire.JobView) error {
 	}
 	if r.Test != nil {
 		p.printf("\nheld-out students, %s answers predicted\n", grouped(r.Test.Answers))
-		rows := [][]string{r.Test.row("DKT")}
+		rows := [][]string{measured("DKT", *r.Test)}
 		for _, b := range []struct{ key, name string }{{"logistic", "logistic"}, {"skill_mean", "skill mean"}} {
 			if m, ok := r.Baselines[b.key]; ok {
-				rows = append(rows, m.row(b.name))
+				rows = append(rows, measured(b.name, m))
 			}
 		}
 		if e := r.Found; e != nil && e.BaselineWeights != "" {
-			rows = append(rows, metrics(e.Against).row("in production"))
+			rows = append(rows, measured("in production", e.Against))
 		}
 		if err := p.printTable("MODEL | AUC | ACCURACY | F1 | LOG LOSS | CALIBRATION ERROR", rows); err != nil {
 			return err
@@ -111,7 +101,8 @@ func (p *program) printLife(l life) {
 	p.printf("\n")
 }
 
-func (m metrics) row(name string) []string {
+// measured is a row of the table of models.
+func measured(name string, m wire.Measures) []string {
 	f := func(x float64) string { return fmt.Sprintf("%.4f", x) }
 	return []string{name, f(m.AUC), f(m.Accuracy), f(m.F1), f(m.LogLoss), f(m.Calibration)}
 }

@@ -43,7 +43,7 @@ func TestAScheduleFromFileToBackfill(t *testing.T) {
 	}
 
 	run(scheduled("nightly", "'0 4 * * *'"), "job", "run", "-", "--check-index", "1").expect(t, 5, "schedule nightly has changed")
-	run(scheduled("nightly", "'0 4 * * *'"), "job", "run", "-", "-d", "-q", "--check-index", fmt.Sprint(s.ModifyIndex)).expect(t, 0, "")
+	run(scheduled("nightly", "'0 4 * * *'"), "job", "run", "-", "-q", "--check-index", fmt.Sprint(s.ModifyIndex)).expect(t, 0, "")
 	if again := show(t, url, "nightly"); again.When.Cron != "0 4 * * *" || again.Next == s.Next || len(again.History) != 2 || again.CreateIndex != s.CreateIndex {
 		t.Errorf("the second file: %+v", again)
 	}

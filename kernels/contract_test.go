@@ -156,7 +156,7 @@ func fusingTargets() map[string][]string {
 // hand-written micro-kernels are not the compiler's and not in its listing.
 func TestNothingIsFusedBehindOurBack(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles the exact packages for two targets")
+		t.Skip("compiles the exact packages for two targets: make cover runs it")
 	}
 	var listed, packages []string
 	for p := range exact(t) {
@@ -182,7 +182,7 @@ func TestNothingIsFusedBehindOurBack(t *testing.T) {
 // The check above finds what a compiler fuses, and where.
 func TestFusedInstructionsAreFound(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles for two targets")
+		t.Skip("compiles for two targets: make cover runs it")
 	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{

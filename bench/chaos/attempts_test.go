@@ -82,7 +82,7 @@ func pause(ctx context.Context, d time.Duration) {
 // twice, and each answer is what the model that gave it says of the log.
 func TestAttemptsAreAnsweredAsAReplaySays(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts real processes for about a minute")
+		t.Skip("starts real processes for about a minute: make cover and make chaos run it")
 	}
 	s := newSite(t)
 	s.train(1, gatesOpen, "correct")

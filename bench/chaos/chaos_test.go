@@ -120,7 +120,7 @@ func submit(ctx context.Context, c *Cluster, file string) (string, error) {
 
 func TestOneHashWhoeverIsKilled(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts real processes for about a minute")
+		t.Skip("starts real processes for about a minute: make cover and make chaos run it")
 	}
 	bin, file := binary(t), jobFile(t)
 	calm := run(t, bin, file, func(*testing.T, *Cluster) {})

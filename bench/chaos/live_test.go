@@ -89,7 +89,7 @@ func backOn(version int) func(wire.DeploymentView) bool {
 // no request fails.
 func TestServingFailsNoRequest(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts real processes for about a minute")
+		t.Skip("starts real processes for about a minute: make cover and make chaos run it")
 	}
 	s := newSite(t)
 	s.train(1, gatesOpen, "correct")

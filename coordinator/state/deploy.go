@@ -99,12 +99,10 @@ func settleRoutes(routes []wire.Route) ([]wire.Route, *wire.Error) {
 
 // taskReady notes where a service's task serves, under its live token alone.
 func (t *tx) taskReady(c wire.TaskReady) (string, *wire.Error) {
-	k := t.task(c.Task)
+	k, refused := t.held(c.Task, c.Token)
 	switch {
-	case k == nil:
-		return "", refuse(wire.CodeNotFound, "no task %s", c.Task)
-	case k.Status != wire.Running || k.Token != c.Token:
-		return "", refuse(wire.CodeConflict, "token %d of task %s is not current", c.Token, c.Task)
+	case refused != nil:
+		return "", refused
 	case t.stage(k.Job, k.Stage).Run != wire.Service:
 		return "", refuse(wire.CodeInvalid, "task %s is of no service", c.Task)
 	}

@@ -151,12 +151,10 @@ func (t *tx) keep(s *wire.Stage) {
 
 // putPlan commits a stage's plan, unless it has one.
 func (t *tx) putPlan(c wire.PutPlan) (string, *wire.Error) {
-	k := t.task(c.Task)
+	k, refused := t.held(c.Task, c.Token)
 	switch {
-	case k == nil:
-		return "", refuse(wire.CodeNotFound, "no task %s", c.Task)
-	case k.Status != wire.Running || k.Token != c.Token:
-		return "", refuse(wire.CodeConflict, "token %d of task %s is not current", c.Token, c.Task)
+	case refused != nil:
+		return "", refused
 	case c.Plan == "":
 		return "", refuse(wire.CodeInvalid, "task %s brings no plan", c.Task)
 	}

@@ -118,13 +118,22 @@ func (t *tx) formRound(placements []wire.Placement) *wire.Error {
 	return nil
 }
 
-func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
-	k := t.task(c.Task)
+// held is a task that runs under a token; another token is refused.
+func (t *tx) held(task string, token uint64) (*wire.Task, *wire.Error) {
+	k := t.task(task)
 	if k == nil {
-		return "", refuse(wire.CodeNotFound, "no task %s", c.Task)
+		return nil, refuse(wire.CodeNotFound, "no task %s", task)
 	}
-	if k.Status != wire.Running || k.Token != c.Token {
-		return "", refuse(wire.CodeConflict, "token %d of task %s is not current", c.Token, c.Task)
+	if k.Status != wire.Running || k.Token != token {
+		return nil, refuse(wire.CodeConflict, "token %d of task %s is not current", token, task)
+	}
+	return k, nil
+}
+
+func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
+	k, refused := t.held(c.Task, c.Token)
+	if refused != nil {
+		return "", refused
 	}
 	s := t.stage(k.Job, k.Stage)
 	switch {
@@ -239,12 +248,9 @@ func (t *tx) releaseTasks(c wire.ReleaseTasks) (string, *wire.Error) {
 }
 
 func (t *tx) putCheckpoint(c wire.PutCheckpoint) (string, *wire.Error) {
-	k := t.task(c.Task)
-	if k == nil {
-		return "", refuse(wire.CodeNotFound, "no task %s", c.Task)
-	}
-	if k.Status != wire.Running || k.Token != c.Token {
-		return "", refuse(wire.CodeConflict, "token %d of task %s is not current", c.Token, c.Task)
+	k, refused := t.held(c.Task, c.Token)
+	if refused != nil {
+		return "", refused
 	}
 	s := t.stage(k.Job, k.Stage)
 	if old := s.Checkpoint; old != nil && (c.Checkpoint.Epoch < old.Epoch || c.Checkpoint.Epoch == old.Epoch && c.Checkpoint.Step <= old.Step) {

@@ -12,13 +12,18 @@ const Header = "order_id,user_id,problem_id,skill_id,skill_name,correct"
 
 // WriteCSV writes the answers of c's learners as an event log.
 func WriteCSV(w io.Writer, c Config) (Stats, error) {
+	return writeLog(w, Header, appendRow, func(yield func(Answer) error) (Stats, error) { return Learners(c, yield) })
+}
+
+// writeLog writes the answers that draw yields, each a line that appendTo makes.
+func writeLog(w io.Writer, header string, appendTo func([]byte, Answer) []byte, draw func(yield func(Answer) error) (Stats, error)) (Stats, error) {
 	b := bufio.NewWriterSize(w, 1<<16)
-	if _, err := b.WriteString(Header + "\n"); err != nil {
+	if _, err := b.WriteString(header + "\n"); err != nil {
 		return Stats{}, fmt.Errorf("write events: %w", err)
 	}
 	row := make([]byte, 0, 128)
-	stats, err := Learners(c, func(a Answer) error {
-		row = appendRow(row[:0], a)
+	stats, err := draw(func(a Answer) error {
+		row = appendTo(row[:0], a)
 		_, err := b.Write(row)
 		return err
 	})

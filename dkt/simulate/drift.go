@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -107,23 +106,10 @@ const WeekHeader = Header + ",time_ms"
 // WriteWeek writes a week's answers as an event log; the week begins at start,
 // Unix milliseconds.
 func WriteWeek(w io.Writer, c Config, d Drift, week int, start int64) (Stats, error) {
-	b := bufio.NewWriterSize(w, 1<<16)
-	if _, err := b.WriteString(WeekHeader + "\n"); err != nil {
-		return Stats{}, fmt.Errorf("write events: %w", err)
-	}
-	row := make([]byte, 0, 128)
-	stats, err := Week(c, d, week, func(a Answer) error {
-		row = appendRow(row[:0], a)
+	timed := func(row []byte, a Answer) []byte {
+		row = appendRow(row, a)
 		row = append(row[:len(row)-1], ',') // in place of the end of the line
-		row = append(strconv.AppendInt(row, start+a.At, 10), '\n')
-		_, err := b.Write(row)
-		return err
-	})
-	if err == nil {
-		err = b.Flush()
+		return append(strconv.AppendInt(row, start+a.At, 10), '\n')
 	}
-	if err != nil {
-		return stats, fmt.Errorf("write events: %w", err)
-	}
-	return stats, nil
+	return writeLog(w, WeekHeader, timed, func(yield func(Answer) error) (Stats, error) { return Week(c, d, week, yield) })
 }

@@ -204,7 +204,7 @@ func TestOneHash(t *testing.T) {
 // fails.
 func TestFloatSumsDoNotGiveOneHash(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles and runs this package with another tag")
+		t.Skip("compiles and runs this package with another tag: make cover runs it")
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags", "floatsums", "-run", "^(TestOneHash|TestFloatSumsMoveTheWeights)$", ".")
 	out, err := cmd.CombinedOutput()
