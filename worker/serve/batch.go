@@ -25,7 +25,6 @@ func Lanes(cores int) int { return max(1, min(cores, runtime.GOMAXPROCS(0)-1)) }
 // that it runs, so a run waits only where all slots are taken.
 type batcher struct {
 	queue   chan *work
-	limit   int64
 	waiting atomic.Int64 // runs in queue
 	lanes   sync.WaitGroup
 	seen    func(together int) // runs side by side, whenever one comes in
@@ -45,13 +44,12 @@ type pending struct {
 	ctx  context.Context //nolint:containedctx // of the request: lanes leave out what nobody waits for
 	left atomic.Int64
 	done chan struct{}
-	err  error // of a lane; read when done is closed
 }
 
 // newBatcher starts the lanes. Each is a goroutine that computes without a pause
 // while there is work.
 func newBatcher(m *model, threads, limit int, seen func(together int)) *batcher {
-	b := &batcher{queue: make(chan *work, limit), limit: int64(limit), seen: seen}
+	b := &batcher{queue: make(chan *work, limit), seen: seen}
 	for range threads {
 		lane := m.NewLane()
 		b.lanes.Go(func() { b.work(lane) })
@@ -66,13 +64,14 @@ func (b *batcher) run(ctx context.Context, runs []*cpu.Run) error {
 	if err != nil {
 		return err
 	}
+	return p.wait(runs)
+}
+
+func (p *pending) wait(runs []*cpu.Run) error {
 	select {
 	case <-p.done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if p.err != nil {
-		return p.err
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
 	}
 	for _, r := range runs {
 		if r.Err != nil {
@@ -88,7 +87,7 @@ func (b *batcher) put(ctx context.Context, runs []*cpu.Run) (*pending, error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	if n := int64(len(runs)); b.waiting.Add(n) > b.limit {
+	if n := int64(len(runs)); b.waiting.Add(n) > int64(cap(b.queue)) {
 		b.waiting.Add(-n)
 		return nil, errBusy
 	}
@@ -103,10 +102,8 @@ func (b *batcher) put(ctx context.Context, runs []*cpu.Run) (*pending, error) {
 // close ends the lanes once the queue is empty.
 func (b *batcher) close() {
 	b.mu.Lock()
-	if !b.closed {
-		b.closed = true
-		close(b.queue)
-	}
+	b.closed = true
+	close(b.queue)
 	b.mu.Unlock()
 	b.lanes.Wait()
 }
@@ -115,6 +112,12 @@ func (p *pending) ended() {
 	if p.left.Add(-1) == 0 {
 		close(p.done)
 	}
+}
+
+// fail ends a run that no lane ran.
+func (w *work) fail(err error) {
+	w.run.Err = err
+	w.of.ended()
 }
 
 // work serves one lane: it waits for a run, then runs all that come until none is
@@ -128,7 +131,7 @@ func (b *batcher) work(lane *cpu.Lane) {
 			first = nil
 			for w == nil || w.of.ctx.Err() != nil {
 				if w != nil {
-					w.of.ended() // nobody waits for it
+					w.fail(context.Cause(w.of.ctx)) // nobody waits for it
 				}
 				if w = b.poll(); w == nil {
 					return nil
@@ -143,8 +146,7 @@ func (b *batcher) work(lane *cpu.Lane) {
 			delete(under, r)
 		})
 		if err != nil {
-			first.of.err = fmt.Errorf("kernels: %w", err) // before any run came in
-			first.of.ended()
+			first.fail(fmt.Errorf("kernels: %w", err)) // before any run came in
 		}
 	}
 }
