@@ -27,35 +27,40 @@ func Trials(v *state.View, last map[string]Looked) []Decision {
 			id := j.ID + "/" + fan.Name
 			open[id] = true
 			parts := v.Parts(nil, j.ID, fan.Name)
-			seen := look(fan, parts)
-			if fan.Kind != wire.StageTune || last[id] == seen || !ready(v, fan) {
+			was := last[id]
+			if was.made != fan.ModifyIndex {
+				was = Looked{made: fan.ModifyIndex, parts: -1}
+			}
+			if fan.Kind != wire.StageTune || was.parts == len(parts) && was.ended == ended(parts) || !ready(v, fan) {
 				continue
 			}
-			if d, ok := study(v, fan, parts); ok {
+			if d, ok := study(v, fan, parts, &was); ok {
 				decisions = append(decisions, d)
 			} else {
-				last[id] = seen
+				was.parts, was.ended = len(parts), ended(parts)
 			}
+			last[id] = was
 		}
 	}
 	maps.DeleteFunc(last, func(id string, _ Looked) bool { return !open[id] })
 	return decisions
 }
 
-// Looked is what of a study's trials its next step depends on.
+// Looked is what of a study's trials its next step depends on, and how far the
+// study was gone through.
 type Looked struct {
 	made         uint64 // the index that made it, or took it up again
-	parts, ended int
+	parts, ended int    // when it had no next step
+	walk         *tune.Walk
 }
 
-func look(fan *wire.Stage, parts []*wire.Stage) Looked {
-	l := Looked{made: fan.ModifyIndex, parts: len(parts)}
+func ended(parts []*wire.Stage) (n int) {
 	for _, p := range parts {
 		if p.Status.Final() {
-			l.ended++
+			n++
 		}
 	}
-	return l
+	return n
 }
 
 // ready reports whether all that a fan waits for beside its parts is done.
@@ -67,7 +72,7 @@ func ready(v *state.View, fan *wire.Stage) bool {
 }
 
 // study decides the next step of one study, if there is one now.
-func study(v *state.View, fan *wire.Stage, parts []*wire.Stage) (Decision, bool) {
+func study(v *state.View, fan *wire.Stage, parts []*wire.Stage, was *Looked) (Decision, bool) {
 	var set wire.TuneSettings
 	if json.Unmarshal(fan.Settings, &set) != nil {
 		return Decision{}, false // no study of this binary's
@@ -89,7 +94,10 @@ func study(v *state.View, fan *wire.Stage, parts []*wire.Stage) (Decision, bool)
 	if running >= s.Lag {
 		return Decision{}, false
 	}
-	start, done := s.Next(results)
+	if was.walk == nil {
+		was.walk = s.Walk()
+	}
+	start, done := was.walk.Next(results)
 	var added []wire.Stage
 	for _, a := range start {
 		if running+len(added) < s.Lag && !known[wire.TrialStage(fan.Name, a.Number, a.Rung)] {

@@ -174,6 +174,8 @@ func (d *decoder) checkRange(path string, t *TuneDomain, sampler string) {
 		d.at(path, "has both log and step: choose one")
 	case t.Step < 0 || t.Step > high-low:
 		d.at(path, "has step %v, which is not within %v to %v", t.Step, low, high)
+	case t.Step > 0 && (high-low)/t.Step > 1<<31:
+		d.at(path, "has step %v, of which too many lie from %v to %v: make it longer, or leave it out", t.Step, low, high)
 	case t.Int && (low != math.Trunc(low) || high != math.Trunc(high) || t.Step != math.Trunc(t.Step)):
 		d.at(path, "is of whole numbers; low %v, high %v or step %v is none", low, high, t.Step)
 	case t.Int && math.Max(math.Abs(low), math.Abs(high)) > 1<<31:

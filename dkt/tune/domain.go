@@ -25,6 +25,7 @@ func (p Param) Check() error {
 	finite := math.Abs(p.Low) <= 0x1p53 && math.Abs(p.High) <= 0x1p53 // false of NaN
 	need(finite && p.Low <= p.High, "a range from %g to %g", p.Low, p.High)
 	need(p.Step >= 0 && p.Step <= 0x1p53, "a step of %g", p.Step)
+	need(p.Step == 0 || (p.High-p.Low)/p.Step <= 1<<31, "more than 2^31 steps of %g", p.Step)
 	need(!p.Log || p.Low > 0, "a logarithm of a range from %g", p.Low)
 	need(!p.Log || p.Step == 0 || p.Int && p.Step == 1, "a step in a logarithm")
 	if p.Int {

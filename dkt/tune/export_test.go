@@ -10,7 +10,7 @@ func Play(s Study, value func(Action) float64) []Result {
 		for k := range fresh {
 			results = append(results, Result{Number: from + k, Value: value(w.action(place{from + k, 0}))})
 		}
-		w.learn(results[from:])
+		w.learn(results)
 	}
 	return results
 }

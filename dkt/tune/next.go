@@ -9,7 +9,12 @@ import (
 // them, by (number, rung). done says that all of them are in results and that no
 // other will follow. The caller starts those that it has not.
 func (s Study) Next(results []Result) (start []Action, done bool) {
-	w := s.walk(results)
+	return s.Walk().Next(results)
+}
+
+// Next is that of the study, for all results that there are.
+func (w *Walk) Next(results []Result) (start []Action, done bool) {
+	w.learn(results)
 	done = len(w.points) == w.trials
 	for _, l := range w.ladders() {
 		done = done && l.closed

@@ -2,6 +2,7 @@ package tune_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +115,28 @@ func TestAStudyIsTheSameWhateverRunsWhen(t *testing.T) {
 				r.Fatalf("done is %v with %d of %d results", done, at, len(others))
 			}
 			isPart(r, want, part)
+		}
+	})
+}
+
+// A walk that is kept says what a new one says, though a result is taken back or
+// becomes another, as when a trial is run again.
+func TestAWalkSaysWhatTheStudySays(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		s := anyStudy(r)
+		_, all := arrive(r, s, rapid.IntRange(1, 8).Draw(r, "slots"))
+		w := s.Walk()
+		for range 20 {
+			now := slices.Clone(all[:rapid.IntRange(0, len(all)).Draw(r, "there")])
+			if len(now) > 0 && rapid.Bool().Draw(r, "again") {
+				now[rapid.IntRange(0, len(now)-1).Draw(r, "which")].Value += 0.25
+			}
+			start, done := s.Next(now)
+			also, ended := w.Next(now)
+			if d := cmp.Diff(start, also); d != "" || done != ended {
+				r.Fatal(done, ended, d)
+			}
 		}
 	})
 }
@@ -255,6 +278,7 @@ func TestFaultyStudiesAreRefused(t *testing.T) {
 		"a step in a logarithm":        param(tune.Param{Name: "x", Low: 1, High: 4, Step: 2, Log: true, Int: true}),
 		"whole numbers from 0.5":       param(tune.Param{Name: "x", Low: 0.5, High: 4, Int: true}),
 		"a step of -1":                 param(tune.Param{Name: "x", Low: 1, High: 4, Step: -1}),
+		"more than 2^31 steps":         param(tune.Param{Name: "x", Low: 0.001, High: 0.1, Step: 1e-20}),
 		"values, and a range":          param(tune.Param{Name: "x", Values: mixedSpace()[0].Values, High: 4}),
 		"a grid of more than 1048576":  func(s *tune.Study) { s.Sampler, s.Space = tune.Grid, wholes(7) },
 		"a grid of more than 1048576 ": func(s *tune.Study) { s.Sampler, s.Space = tune.Grid, wholes(40) },

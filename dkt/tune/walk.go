@@ -2,8 +2,10 @@ package tune
 
 import "encoding/json"
 
-// A walk is a study as far as results determine it.
-type walk struct {
+// A Walk is a study as far as results determine it. Whoever asks again and again
+// as results come keeps one: it proposes each trial once, and says what
+// [Study.Next] says.
+type Walk struct {
 	Study
 	domains  []domain
 	trials   int // in all; a grid may have fewer points than the study trials
@@ -14,8 +16,9 @@ type walk struct {
 	brackets map[int]ladder
 }
 
-func (s Study) walk(results []Result) *walk {
-	w := &walk{Study: s, domains: s.domains(), trials: s.Trials, results: map[place]Result{}, brackets: map[int]ladder{}}
+// Walk begins at no results.
+func (s Study) Walk() *Walk {
+	w := &Walk{Study: s, domains: s.domains(), trials: s.Trials, results: map[place]Result{}, brackets: map[int]ladder{}}
 	if s.Sampler == Grid {
 		w.grid = s.gridPoints(w.domains)
 		w.trials = min(w.trials, len(w.grid))
@@ -24,18 +27,32 @@ func (s Study) walk(results []Result) *walk {
 	for range s.Rungs {
 		w.bracket = min(w.bracket*max(s.Reduction, 1), max(w.trials, 1))
 	}
+	return w
+}
+
+func (s Study) walk(results []Result) *Walk {
+	w := s.Walk()
 	w.learn(results)
 	return w
 }
 
-// learn takes results, and proposes trials in order of their numbers until one
-// waits for another result. Results of what the study would not have started are
-// not looked at: before a study was made longer, its last bracket was shorter.
-func (w *walk) learn(results []Result) {
+// learn takes all results, and proposes trials in order of their numbers until
+// one waits for another result. Where one that it knew is another now, or none,
+// it begins anew. Results of what the study would not have started are not
+// looked at: before a study was made longer, its last bracket was shorter.
+func (w *Walk) learn(results []Result) {
+	known := w.results
+	w.results = make(map[place]Result, len(results))
 	for _, r := range results {
 		at := place{r.Number, r.Rung}
 		if old, ok := w.results[at]; !ok || better(old, r) > 0 {
 			w.results[at] = r
+		}
+	}
+	for at, r := range known {
+		if now, ok := w.results[at]; !ok || now != r {
+			w.points, w.brackets = nil, map[int]ladder{}
+			break
 		}
 	}
 	for n := len(w.points); n < w.trials; n++ {
@@ -53,7 +70,7 @@ func (w *walk) learn(results []Result) {
 
 // seen is what trial n is proposed from, if it is there: of trials up to n − Lag
 // the end, where it is that of their whole bracket, else the first rung.
-func (w *walk) seen(n int) ([]observation, bool) {
+func (w *Walk) seen(n int) ([]observation, bool) {
 	last := n - max(w.Lag, 1)
 	var all []observation
 	for m := 0; m <= last; m++ {
@@ -77,10 +94,10 @@ func (w *walk) seen(n int) ([]observation, bool) {
 }
 
 // end is the number after the last trial of a bracket.
-func (w *walk) end(bracket int) int { return min((bracket+1)*w.bracket, w.trials) }
+func (w *Walk) end(bracket int) int { return min((bracket+1)*w.bracket, w.trials) }
 
 // ladder is a bracket's; a closed one is remembered.
-func (w *walk) ladder(bracket int) ladder {
+func (w *Walk) ladder(bracket int) ladder {
 	if l, ok := w.brackets[bracket]; ok {
 		return l
 	}
@@ -96,7 +113,7 @@ func (w *walk) ladder(bracket int) ladder {
 }
 
 // ladders are those of all brackets with a trial that is proposed.
-func (w *walk) ladders() []ladder {
+func (w *Walk) ladders() []ladder {
 	var all []ladder
 	for b := 0; b*w.bracket < len(w.points); b++ {
 		all = append(all, w.ladder(b))
@@ -104,7 +121,7 @@ func (w *walk) ladders() []ladder {
 	return all
 }
 
-func (w *walk) action(p place) Action {
+func (w *Walk) action(p place) Action {
 	a := Action{Number: p.number, Rung: p.rung, Epochs: w.Epochs, Params: map[string]json.RawMessage{}}
 	if p.rung < len(w.Rungs) {
 		a.Epochs = w.Rungs[p.rung]

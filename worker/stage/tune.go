@@ -61,7 +61,8 @@ func judge(study tune.Study, trials map[string]wire.Trial) (came wire.Tuned, err
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Rung, b.Rung))
 	})
 	failed := map[[2]int]bool{}
-	for start, done := study.Next(results); !done; start, done = study.Next(results) {
+	walk := study.Walk()
+	for start, done := walk.Next(results); !done; start, done = walk.Next(results) {
 		before := len(failed)
 		for _, a := range start {
 			at := [2]int{a.Number, a.Rung}
