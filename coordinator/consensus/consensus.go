@@ -196,7 +196,7 @@ const applyWait = 10 * time.Second
 // Propose commits a command and returns what it came to. It is for the leader.
 // A command above the state's feature level is refused: a voter might not know it.
 func (n *Node) Propose(ctx context.Context, env wire.Envelope) (wire.Outcome, error) {
-	if need, have := env.Number.Level(), n.state.Read().Level(); need > have {
+	if need, have := max(env.Number.Level(), env.Needs), n.state.Read().Level(); need > have {
 		return wire.Outcome{}, &wire.Error{
 			Code:    wire.CodeNoLeader, // worth another try: a new cluster's level rises as soon as all voters report theirs
 			Message: fmt.Sprintf("command %d needs feature level %d, the cluster is at %d: upgrade all coordinators", env.Number, need, have),

@@ -138,6 +138,12 @@ func TestOneMemberAlone(t *testing.T) {
 	if out, err := n.Propose(t.Context(), env); err != nil || out.Code != wire.OK {
 		t.Fatalf("%+v, %v", out, err)
 	}
+	ahead := env
+	ahead.Needs = wire.FeatureLevel + 1
+	var refused *wire.Error
+	if _, err := n.Propose(t.Context(), ahead); !errors.As(err, &refused) || refused.Code != wire.CodeNoLeader {
+		t.Errorf("a body that older voters do not know: %v", err)
+	}
 	if err := errors.Join(n.VerifyLeader(t.Context()), n.Barrier(t.Context()), n.raft.Snapshot().Error()); err != nil {
 		t.Fatal(err)
 	}

@@ -84,8 +84,16 @@ func testStage(b *builder, name string, spec wire.Spec, split wire.Split, inputs
 	maps.Copy(tested, inputs)
 	return wire.Stage{
 		Name: name, Kind: wire.StageTest, Inputs: tested,
-		Settings: b.settings(wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train), Baselines: true}),
+		Settings: b.settings(testSettings(spec, split)),
 	}
+}
+
+func trainSettings(spec wire.Spec, split wire.Split) wire.TrainSettings {
+	return wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train)}
+}
+
+func testSettings(spec wire.Spec, split wire.Split) wire.TestSettings {
+	return wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train), Baselines: true}
 }
 
 // layoutFree leaves out how many workers train, which moves no bit: the same

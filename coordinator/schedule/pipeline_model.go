@@ -46,12 +46,12 @@ func evaluateStage(b *builder, spec wire.Spec, split wire.Split, inputs map[stri
 	s := testStage(b, evaluate, spec, split, inputs)
 	s.Kind = wire.StageEvaluate
 	s.Inputs[dataset], s.Inputs[report] = "validate/"+dataset, "validate/"+report
-	s.Inputs[production] = "@" + spec.Register.Model
+	s.Inputs[production] = wire.ModelInput + spec.Register.Model
 	if spec.CrossValidate.Folds > 0 {
 		s.Inputs[cross] = wire.CrossStage + "/" + cross
 	}
 	s.Settings = b.settings(wire.EvaluateSettings{
-		TestSettings: wire.TestSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train), Baselines: true},
+		TestSettings: testSettings(spec, split),
 		Name:         spec.Register.Model, Gates: spec.Gates,
 	})
 	return s
@@ -68,7 +68,7 @@ func registerStage(b *builder, spec wire.Spec, split wire.Split, inputs map[stri
 	return wire.Stage{
 		Name: register, Kind: wire.StageRegister, Inputs: from,
 		Settings: b.settings(wire.RegisterSettings{
-			TrainSettings: wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train)},
+			TrainSettings: trainSettings(spec, split),
 			Name:          spec.Register.Model, MultiSkill: spec.Data.MultiSkill, JobSpec: hex.EncodeToString(sum[:]), Evaluation: evaluate,
 		}),
 	}

@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,10 +26,6 @@ func (b *builder) addStudy(spec wire.Spec, split wire.Split, inputs map[string]s
 	}, "shard")
 	inputs[best] = wire.StudyStage + "/" + best
 	return wire.StudyStage
-}
-
-func trainSettings(spec wire.Spec, split wire.Split) wire.TrainSettings {
-	return wire.TrainSettings{Window: spec.Data.Window, Split: split, Model: spec.Model, Train: layoutFree(spec.Train)}
 }
 
 // addFolds adds the cross-validation of a file that has one: of each fold a
@@ -71,8 +66,7 @@ func (b *builder) addFold(spec wire.Spec, split wire.Split, data, inputs map[str
 	b.addTo(train, waits...)
 	s := testStage(b, name+".test", spec, split, inputs)
 	s.Of, s.Inputs[weights] = wire.CrossStage, name+"/"+weights
-	var set wire.TestSettings
-	b.err = errors.Join(b.err, json.Unmarshal(s.Settings, &set))
+	set := testSettings(spec, split)
 	set.Baselines = false
 	s.Settings = b.settings(set)
 	b.addTo(s, name)

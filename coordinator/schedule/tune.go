@@ -31,13 +31,14 @@ func Trials(v *state.View, last map[string]Looked) []Decision {
 			if was.made != fan.ModifyIndex {
 				was = Looked{made: fan.ModifyIndex, parts: -1}
 			}
-			if fan.Kind != wire.StageTune || was.parts == len(parts) && was.ended == ended(parts) || !ready(v, fan) {
+			n := ended(parts)
+			if fan.Kind != wire.StageTune || was.parts == len(parts) && was.ended == n || !ready(v, fan) {
 				continue
 			}
 			if d, ok := study(v, fan, parts, &was); ok {
 				decisions = append(decisions, d)
 			} else {
-				was.parts, was.ended = len(parts), ended(parts)
+				was.parts, was.ended = len(parts), n
 			}
 			last[id] = was
 		}

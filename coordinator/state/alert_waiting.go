@@ -9,7 +9,7 @@ import (
 func (v *View) Waiting(job string) []*wire.Stage {
 	var waiting []*wire.Stage
 	for s := range v.Ready(job) {
-		if s.Status == wire.Pending && !s.Fan {
+		if s.Status == wire.Pending {
 			waiting = append(waiting, s)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
@@ -13,6 +14,23 @@ import (
 
 func incident(id string) wire.Alert {
 	return wire.Alert{ID: id, Rule: "r", Status: wire.AlertFiring, Text: "broken", Count: 1, Since: 5}
+}
+
+// alertBodies are commands on two incidents and a silence.
+func alertBodies(t *rapid.T, k int) map[wire.Number]any {
+	a := incident(rapid.SampledFrom([]string{"a1", "a2"}).Draw(t, "incident"))
+	if a.Since = int64(k); rapid.Bool().Draw(t, "over") {
+		a.Status, a.Ended = wire.AlertResolved, int64(k)
+	}
+	return map[wire.Number]any{
+		wire.CmdPutAlerts: wire.PutAlerts{
+			Alerts: []wire.Alert{a}, Told: []wire.Told{{ID: a.ID, Receiver: "ops", At: int64(k)}},
+		},
+		wire.CmdAckAlert: wire.AckAlert{ID: a.ID, By: "ann"},
+		wire.CmdPutSilence: wire.PutSilence{Silence: wire.Silence{
+			ID: "s", Rule: "r", By: "ann", Reason: "known", Until: int64(1000 * rapid.IntRange(1, 60).Draw(t, "until")),
+		}},
+	}
 }
 
 func (l *log) alert(id string) wire.Alert {

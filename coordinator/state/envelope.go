@@ -13,7 +13,11 @@ func Envelope(n wire.Number, body any, actor, request string) (wire.Envelope, er
 	if err != nil {
 		return wire.Envelope{}, fmt.Errorf("encode command %d: %w", n, err)
 	}
-	return wire.Envelope{Number: n, Version: bodyVersion, Actor: actor, Request: request, Body: text}, nil
+	env := wire.Envelope{Number: n, Version: bodyVersion, Actor: actor, Request: request, Body: text}
+	if b, ok := body.(interface{ Level() int }); ok {
+		env.Needs = b.Level()
+	}
+	return env, nil
 }
 
 // Encode is an envelope as a log entry.

@@ -106,7 +106,13 @@ func TestAFanWaitsForItsPartsAndTakesTheirResults(t *testing.T) {
 	if n := len(l.s.Read().Fans("j")); n != 1 {
 		t.Errorf("%d fans are open", n)
 	}
+	if waiting := l.s.Read().Waiting("j"); len(waiting) != 0 {
+		t.Errorf("an open fan waits for a worker: %+v", waiting)
+	}
 	l.must(wire.CmdCloseFan, closing)
+	if waiting := l.s.Read().Waiting("j"); len(waiting) != 1 || waiting[0].Name != "fan" {
+		t.Errorf("the closed fan does not wait for a worker: %+v", waiting)
+	}
 	was := l.stage("fan")
 	l.must(wire.CmdCloseFan, wire.CloseFan{Job: "j", Stage: "fan"})
 	if d := cmp.Diff(was, l.stage("fan")); d != "" || len(l.s.Read().Fans("j")) != 0 {

@@ -17,9 +17,6 @@ const (
 	markHelp = "~" // saves work and moves no byte
 )
 
-// markModel marks an input that is the weights of a model in production.
-const markModel = "@"
-
 // asks reports whether a stage reads a source: its key is known with its plan.
 func asks(s *wire.Stage) bool { return s.Kind == wire.StageExtract && s.Inputs["events"] == "" }
 
@@ -56,7 +53,7 @@ func (r resolver) inputs(s *wire.Stage) (all, keyed map[string]string) {
 		if marked(value) {
 			continue
 		}
-		if model, ok := strings.CutPrefix(value, markModel); ok {
+		if model, ok := strings.CutPrefix(value, wire.ModelInput); ok {
 			if value = r.weights(model); value == "" {
 				continue
 			}
@@ -138,7 +135,7 @@ func (t *tx) keep(s *wire.Stage) {
 	bare := map[string]string{}
 	for name, value := range s.Inputs {
 		found, ok := s.Resolved[name]
-		if !marked(value) && (ok || value[:min(1, len(value))] != markModel) {
+		if !marked(value) && (ok || !strings.HasPrefix(value, wire.ModelInput)) {
 			bare[name] = found
 		}
 	}

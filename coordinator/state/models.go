@@ -14,13 +14,10 @@ func modelTables() []*memdb.TableSchema {
 		table(tableModels, index("id", true, func(m *wire.Model) []byte { return text(m.Name) })),
 		table(tableVersions,
 			index("id", true, func(v *wire.ModelVersion) []byte { return append(text(v.Model), number(uint64(v.Version))...) }),
-			index("model", false, func(v *wire.ModelVersion) []byte { return append(text(v.Model), number(uint64(v.Version))...) }),
 			index("manifest", true, func(v *wire.ModelVersion) []byte { return text(v.Model, v.Manifest) })),
 		table(tableEvaluations, index("id", true, func(e *wire.Evaluation) []byte { return text(e.ID) })),
 		table(tableKeys, index("id", true, func(k *wire.SigningKey) []byte { return text(k.ID) })),
-		table(tableHistory,
-			index("id", true, changeKey),
-			index("model", false, changeKey)),
+		table(tableHistory, index("id", true, changeKey)),
 	}
 }
 
@@ -95,7 +92,7 @@ func (t *tx) modelChanged(c wire.ModelChange) {
 
 // standing is what a model's history tells.
 func (t *tx) standing(model string) wire.Standing {
-	return wire.Replay(deref(list[wire.ModelChange](nil, t.Txn, tableHistory, "model", model)))
+	return wire.Replay(deref(list[wire.ModelChange](nil, t.Txn, tableHistory, "id", model)))
 }
 
 func deref(changes []*wire.ModelChange) []wire.ModelChange {

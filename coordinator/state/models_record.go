@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"cohort/coordinator/wire"
@@ -124,10 +123,6 @@ func withVersion(result json.RawMessage, model string, version int) json.RawMess
 	if json.Unmarshal(result, &all) != nil || all == nil {
 		all = map[string]json.RawMessage{}
 	}
-	given, err := json.Marshal(map[string]any{"model": model, "version": version})
-	must(0, err)
-	var add map[string]json.RawMessage
-	must(0, json.Unmarshal(given, &add))
-	maps.Copy(all, add)
+	all["model"], all["version"] = must(json.Marshal(model)), must(json.Marshal(version))
 	return must(json.Marshal(all))
 }

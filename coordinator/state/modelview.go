@@ -16,7 +16,7 @@ func (v *View) Model(w *Watch, name string) (*wire.Model, bool) {
 
 // Versions lists a model's versions, oldest first.
 func (v *View) Versions(w *Watch, model string) []*wire.ModelVersion {
-	return all[wire.ModelVersion](v, w, tableVersions, "model", model)
+	return all[wire.ModelVersion](v, w, tableVersions, "id", model)
 }
 
 // Version finds a version of a model.
@@ -59,7 +59,7 @@ func (v *View) Evaluation(w *Watch, id string) (*wire.Evaluation, bool) {
 
 // History lists a model's changes, oldest first.
 func (v *View) History(w *Watch, model string) []wire.ModelChange {
-	return deref(all[wire.ModelChange](v, w, tableHistory, "model", model))
+	return deref(all[wire.ModelChange](v, w, tableHistory, "id", model))
 }
 
 // Keys lists the keys that sign models, by id.

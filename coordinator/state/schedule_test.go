@@ -13,9 +13,9 @@ import (
 
 // known reports whether a number is of a command, as the fuzz of commands must know.
 func known(n wire.Number) bool {
-	return n >= 1 && n <= wire.CmdRetryJob || n >= wire.CmdPutSchedule && n <= wire.CmdWarnJob ||
+	return n >= 1 && n <= wire.CmdRetryJob || n >= wire.CmdPutSchedule && n <= wire.CmdCloseFan ||
 		n >= wire.CmdPutKey && n <= wire.CmdDeleteVersion ||
-		n >= wire.CmdTaskReady && n <= wire.CmdStopDeployment || n >= wire.CmdPutAlerts && n <= wire.CmdPutSilence
+		n >= wire.CmdTaskReady && n <= wire.CmdSealAttempts || n >= wire.CmdPutAlerts && n <= wire.CmdPutSilence
 }
 
 // scheduleBodies are commands of schedules that often fit together.

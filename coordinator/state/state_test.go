@@ -484,7 +484,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	job := rapid.SampledFrom([]string{"j1", "j2", "j3"}).Draw(t, "job")
 	task := job + "/train/" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "task")
 	token := uint64(rapid.IntRange(1, k+1).Draw(t, "token"))
-	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 30), rapid.IntRange(40, 43), rapid.IntRange(50, 53)).Draw(t, "number"))
+	number := wire.Number(rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(20, 30), rapid.IntRange(40, 43), rapid.IntRange(50, 53), rapid.IntRange(60, 62)).Draw(t, "number"))
 	bodies := map[wire.Number]any{
 		wire.CmdRegisterNode: wire.RegisterNode{Node: wire.Node{ID: node, Session: "s-" + node, Resources: wire.Resources{Cores: 2}}},
 		wire.CmdNodeStatus: wire.SetNodeStatus{
@@ -511,6 +511,7 @@ func randomCommand(t *rapid.T, k int) wire.Envelope {
 	maps.Copy(bodies, scheduleBodies(t, k))
 	maps.Copy(bodies, modelBodies(t))
 	maps.Copy(bodies, deployBodies(t))
+	maps.Copy(bodies, alertBodies(t, k))
 	request := rapid.SampledFrom([]string{"", "", "r1", "r2"}).Draw(t, "request")
 	env, err := state.Envelope(number, bodies[number], "rapid", request)
 	if err != nil {

@@ -19,12 +19,8 @@ func (v *View) Studies(w *Watch, limit int) []*wire.Stage {
 
 // StudyOf finds a job's study.
 func (v *View) StudyOf(w *Watch, job string) (*wire.Stage, bool) {
-	for _, s := range v.Stages(w, job) {
-		if s.Kind == wire.StageTune {
-			return s, true
-		}
-	}
-	return nil, false
+	s, ok := v.Stage(w, job, wire.StudyStage)
+	return s, ok && s.Kind == wire.StageTune
 }
 
 // StudyView builds what a person or a program sees of a study, with a table of its
@@ -38,7 +34,7 @@ func StudyView(v *View, w *Watch, s *wire.Stage, table bool) wire.StudyView {
 	if json.Unmarshal(s.Settings, &set) == nil {
 		view.Sampler, view.Trials = set.Tune.Sampler, set.Tune.Trials
 	}
-	trials := trialsOf(v, w, s)
+	trials := trialsOf(v, w, s, table)
 	for _, t := range trials {
 		if t.Status.Final() {
 			view.Ended++
@@ -61,9 +57,8 @@ func StudyView(v *View, w *Watch, s *wire.Stage, table bool) wire.StudyView {
 	return view
 }
 
-// trialsOf are a study's trials by number. A study whose result is an earlier
-// one's has no trials of its own: they are those of its result.
-func trialsOf(v *View, w *Watch, s *wire.Stage) []wire.TrialView {
+// trialsOf are a study's trials by number, with their nodes where those are wanted.
+func trialsOf(v *View, w *Watch, s *wire.Stage, nodes bool) []wire.TrialView {
 	found := map[int]*wire.TrialView{}
 	for _, part := range v.Parts(w, s.Job, s.Name) { // a rung after the one before it
 		var set wire.TrialSettings
@@ -84,10 +79,8 @@ func trialsOf(v *View, w *Watch, s *wire.Stage) []wire.TrialView {
 		if part.Status == wire.Done && json.Unmarshal(part.Result, &came) == nil {
 			t.Value, t.Epochs = &came.Value, came.Epochs
 		}
-		for _, k := range v.Tasks(w, part.Job, part.Name) {
-			if k.Node != "" {
-				t.Nodes = append(t.Nodes, k.Node)
-			}
+		if nodes {
+			t.Nodes = nodesOf(v.Tasks(w, part.Job, part.Name))
 		}
 	}
 	trials := make([]wire.TrialView, 0, len(found))
@@ -97,19 +90,32 @@ func trialsOf(v *View, w *Watch, s *wire.Stage) []wire.TrialView {
 	return trials
 }
 
-// mark names the best trial: the study's own word once it has one.
-func mark(view *wire.StudyView, trials []wire.TrialView, result json.RawMessage) {
-	var told struct{ Tune *wire.Tuned }
-	if json.Unmarshal(result, &told) == nil && told.Tune != nil {
-		view.Importance = told.Tune.Importance
+func nodesOf(tasks []*wire.Task) (nodes []string) {
+	for _, k := range tasks {
+		if k.Node != "" {
+			nodes = append(nodes, k.Node)
+		}
 	}
+	return nodes
+}
+
+// mark names the best trial: the study's own word once it has one, until then the
+// best of those that have not failed.
+func mark(view *wire.StudyView, trials []wire.TrialView, result json.RawMessage) {
 	best := slices.MaxFunc(append([]wire.TrialView{{}}, trials...), func(a, b wire.TrialView) int {
-		if a.Value == nil || b.Value == nil {
-			return cmp.Compare(btoi(a.Value != nil), btoi(b.Value != nil))
+		if !inRace(a) || !inRace(b) {
+			return cmp.Compare(btoi(inRace(a)), btoi(inRace(b)))
 		}
 		return cmp.Or(cmp.Compare(*a.Value, *b.Value), cmp.Compare(b.Number, a.Number))
 	})
-	if best.Value == nil {
+	var told struct{ Tune *wire.Tuned }
+	if json.Unmarshal(result, &told) == nil && told.Tune != nil {
+		view.Importance = told.Tune.Importance
+		if k := slices.IndexFunc(trials, func(t wire.TrialView) bool { return t.Number == told.Tune.Number }); k >= 0 {
+			best = trials[k]
+		}
+	}
+	if !inRace(best) {
 		return
 	}
 	view.Best = &wire.Trial{Number: best.Number, Rung: best.Rung, Epochs: best.Epochs, Value: *best.Value, Params: best.Params}
@@ -117,6 +123,8 @@ func mark(view *wire.StudyView, trials []wire.TrialView, result json.RawMessage)
 		trials[k].Best = trials[k].Number == best.Number
 	}
 }
+
+func inRace(t wire.TrialView) bool { return t.Value != nil && t.Status != wire.Failed }
 
 func btoi(b bool) int {
 	if b {

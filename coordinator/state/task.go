@@ -144,7 +144,7 @@ func (t *tx) taskResult(c wire.TaskResult) (string, *wire.Error) {
 			return "", refused
 		}
 		t.succeed(k, s, c)
-	case c.Error != "" && (c.Cause == wire.CauseTask || c.Cause == wire.CauseFatal || c.Cause == wire.CauseGate):
+	case c.Error != "" && ownFailure(c):
 		t.fail(k, s, c)
 	default:
 		t.release(k, s, c.Cause, c.Error)

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"math"
+	"strings"
 )
 
 // Number identifies a command for ever: append, never renumber or reuse.
@@ -71,6 +72,37 @@ func (n Number) Level() int {
 	return math.MaxInt
 }
 
+// levelOf is the feature level that a graph of stages needs: coordinators below 3
+// know neither fans nor a model as an input, and would run them as they stand.
+func levelOf(stages []Stage) int {
+	for _, s := range stages {
+		if s.Fan || s.Of != "" {
+			return 3
+		}
+		for _, from := range s.Inputs {
+			if strings.HasPrefix(from, ModelInput) {
+				return 3
+			}
+		}
+	}
+	return 1
+}
+
+// ModelInput begins an input that is the weights of a model in production.
+const ModelInput = "@"
+
+// Level is that of the job's stages.
+func (c SubmitJob) Level() int { return levelOf(c.Stages) }
+
+// Level is that of the run's stages.
+func (c StartRun) Level() int { return levelOf(c.Stages) }
+
+// Level is that of the run's stages.
+func (c TriggerSchedule) Level() int { return levelOf(c.Stages) }
+
+// Level is that of the run's stages.
+func (c StepBackfill) Level() int { return levelOf(c.Stages) }
+
 // Envelope is what a Raft log entry holds, as JSON.
 type Envelope struct {
 	Number  Number          `json:"n"`
@@ -79,6 +111,10 @@ type Envelope struct {
 	Actor   string          `json:"actor"`          // who asked: a user, a node, "leader"
 	Request string          `json:"rid,omitempty"`  // request id: a repeated one gives the first answer
 	Body    json.RawMessage `json:"body,omitempty"` // one of the structs below
+
+	// Needs is the feature level of what the body holds, where that is above the
+	// number's; for the one who proposes.
+	Needs int `json:"-"`
 }
 
 // RegisterNode makes a worker known, or known again under a new session. Tasks

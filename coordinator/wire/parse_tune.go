@@ -222,6 +222,9 @@ func (t TuneDomain) ends() []json.RawMessage {
 // more, each pair of settings with the first ends of the others.
 const mostCombinations = 2048
 
+// mostPairs keeps a job file's check within a second or so.
+const mostPairs = 20_000
+
 // checkCombinations lays combinations of the space over the job's settings and
 // holds them to what is asked of those. The first fault of each setting is said.
 func (d *decoder) checkCombinations(s *Spec) {
@@ -234,14 +237,26 @@ func (d *decoder) checkCombinations(s *Spec) {
 	found := map[string]string{}
 	at := make([]int, len(names))
 	try := func() { d.tryCombination(s, names, ends, at, found) }
-	if total <= mostCombinations {
+	switch {
+	case total <= mostCombinations:
 		product(ends, at, try)
-	} else {
+	case pairsOf(ends) > mostPairs:
+		d.at("tune.space", "lists too many values to hold each to the others: give ranges (low, high) instead")
+	default:
 		pairs(ends, at, try)
 	}
 	for _, path := range slices.Sorted(maps.Keys(found)) {
 		d.at(path, "%s", found[path])
 	}
+}
+
+func pairsOf(ends [][]json.RawMessage) (n int) {
+	for a := range ends {
+		for b := range a {
+			n += len(ends[a]) * len(ends[b])
+		}
+	}
+	return n
 }
 
 // product calls try at every combination of places.

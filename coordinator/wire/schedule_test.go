@@ -80,6 +80,21 @@ func TestEachCommandHasItsLevel(t *testing.T) {
 			t.Errorf("command %d has level %d, want %d", n, got, want)
 		}
 	}
+	for want, s := range map[int]wire.Stage{1: {Inputs: map[string]string{"a": "b/c"}}, 3: {Inputs: map[string]string{"a": "@m"}}} {
+		for _, c := range []interface{ Level() int }{
+			wire.SubmitJob{Stages: []wire.Stage{s}},
+			wire.StartRun{Stages: []wire.Stage{s}},
+			wire.TriggerSchedule{Stages: []wire.Stage{s}},
+			wire.StepBackfill{Stages: []wire.Stage{s}},
+		} {
+			if got := c.Level(); got != want {
+				t.Errorf("%T has level %d, want %d", c, got, want)
+			}
+		}
+	}
+	if n := (wire.SubmitJob{Stages: []wire.Stage{{}, {Fan: true}}}).Level(); n != 3 {
+		t.Errorf("a fan has level %d", n)
+	}
 	if n := wire.CmdPutSilence + 1; n.Level() <= wire.FeatureLevel {
 		t.Errorf("command %d, of the future, has level %d", n, n.Level())
 	}

@@ -2,6 +2,8 @@ package wire_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +56,22 @@ func TestAStudyGetsDefaultsAndReadsBackTheSame(t *testing.T) {
 	off, err := wire.ParseSpec("job.yaml", []byte(study), "tune.trials=0", "tune.space={train.lr: [0.1]}")
 	if err != nil || off.Tune.Trials != 0 || len(off.Tune.Space) != 1 {
 		t.Errorf("%+v, %v", off.Tune, err)
+	}
+}
+
+func TestAListOfTooManyPairsIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	var list strings.Builder
+	for k := 1; k <= 200; k++ {
+		fmt.Fprintf(&list, "%d, ", k)
+	}
+	text := "name: a\nkind: pipeline\ndata: {events: e.csv}\ntune:\n  trials: 3\n  space:\n"
+	for _, name := range []string{"model.hidden", "model.embed", "train.batch"} {
+		text += "    " + name + ": [" + list.String() + "]\n"
+	}
+	_, err := wire.ParseSpec("job.yaml", []byte(text))
+	if err == nil || err.Error() != "job.yaml:6: tune.space lists too many values to hold each to the others: give ranges (low, high) instead" {
+		t.Errorf("got %v", err)
 	}
 }
 
