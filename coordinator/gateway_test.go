@@ -26,7 +26,7 @@ func tries(n int) []wire.Attempt {
 func TestAttemptsAreKeptAcrossARestart(t *testing.T) {
 	dir := t.TempDir()
 	n := alone(t, dir, longLease)
-	c := client.New([]string{n.Addr()}, client.Options{Patience: 20 * time.Second})
+	c := client.New([]string{n.Addr()}, client.Options{Patience: time.Minute})
 	defer c.Close()
 	r, err := c.SendAttempts(t.Context(), "", "ann", tries(3))
 	if err != nil || r.Accepted != 3 || r.Model != nil || !strings.Contains(r.Why, "no model") {
@@ -52,7 +52,7 @@ func TestAttemptsAreKeptAcrossARestart(t *testing.T) {
 	}
 	n = alone(t, dir, longLease)
 	defer n.Close() //nolint:errcheck // the test is over
-	c2 := client.New([]string{n.Addr()}, client.Options{Patience: 20 * time.Second})
+	c2 := client.New([]string{n.Addr()}, client.Options{Patience: time.Minute})
 	defer c2.Close()
 	if _, err := c2.SendAttempts(t.Context(), "", "ann", tries(5)); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"cohort/coordinator/wire"
 	"cohort/dataplane"
 	"cohort/dataplane/source"
 )
@@ -29,7 +28,7 @@ func faulty(t *testing.T) (*kfake.Cluster, *broker, source.Source) {
 	b.create(t, "a", 2)
 	b.send(t, "a", 0, attempts(0, 3)...)
 	b.send(t, "a", 1, attempts(3, 6)...)
-	return c, b, source.Limit(b.open(t, "a"), 2*time.Second)
+	return c, b, b.open(t, "a")
 }
 
 func TestKafkaFollowsLeaders(t *testing.T) {
@@ -79,11 +78,12 @@ func TestKafkaGivesUpOnBrokersThatGiveNothing(t *testing.T) {
 	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Err: kerr.NotLeaderForPartition, Count: -1})
 	var k taken
 	var input *source.InputError
-	err := s.Read(t.Context(), p, k.reader(kafkaColumns()))
+	err := source.Limit(s, 2*time.Second).Read(t.Context(), p, k.reader(kafkaColumns()))
 	if says(t, err, "a/0, offset 0", "NOT_LEADER"); errors.As(err, &input) {
 		t.Errorf("%v is told to be final", err)
 	}
 	h.Remove()
+	source.Limit(s, time.Minute)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "a", Err: kerr.TopicAuthorizationFailed, Count: -1})
 	refused(t, s.Read(t.Context(), p, k.reader(kafkaColumns())), "may not read a topic of source.kafka.topics")
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "a", Err: kerr.TopicAuthorizationFailed, Count: -1})
@@ -135,7 +135,7 @@ func TestKafkaPassesGapsOfCompactedTopics(t *testing.T) {
 	}
 	keyed("gone", nil)
 	keyed("gone", nil)
-	s := source.Limit(openKafka(t, wire.KafkaSpec{Brokers: b.brokers, Topics: []string{"a"}}), 2*time.Second)
+	s := b.open(t, "a")
 	p := plan(t, s, nil)
 	if got := readPlan(t, s, p); got.stats.Rows != 7 || got.stats.Dropped[0].Rows != 2 {
 		t.Errorf("%+v", got.stats)

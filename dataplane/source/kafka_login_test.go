@@ -88,6 +88,23 @@ func (id identity) config(t testing.TB) *tls.Config {
 	}
 }
 
+// outage is what a plan says when it can't have its brokers, at best what is wanted:
+// a machine with much to do may need more than a second to find out.
+func outage(t *testing.T, spec wire.KafkaSpec, want string) (err error) {
+	t.Helper()
+	for _, patience := range []time.Duration{time.Second, 10 * time.Second} {
+		start := time.Now()
+		_, _, err = source.Limit(openKafka(t, spec), patience).Plan(t.Context(), nil)
+		if took := time.Since(start); took > patience+9*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if err == nil || strings.Contains(err.Error(), want) {
+			break
+		}
+	}
+	return err
+}
+
 func TestKafkaLogsInWithSecretsByReference(t *testing.T) {
 	const secret = "open sesame"
 	t.Setenv("COHORT_TEST_USER", "reader")
@@ -116,8 +133,7 @@ func TestKafkaLogsInWithSecretsByReference(t *testing.T) {
 			}
 			// Old brokers, and this one, hang up at a wrong password.
 			spec.SASL.Password = "file:" + wrong
-			_, _, err = source.Limit(openKafka(t, spec), 2*time.Second).Plan(t.Context(), nil)
-			says(t, err, "kafka: the broker hangs up at the login")
+			says(t, outage(t, spec, "hangs up at the login"), "kafka: the broker hangs up at the login")
 			c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // its order
 				c.KeepControl()
 				response := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
@@ -131,8 +147,7 @@ func TestKafkaLogsInWithSecretsByReference(t *testing.T) {
 				t.Errorf("%v after %v", err, time.Since(start))
 			}
 			spec.SASL = wire.SASLSpec{}
-			_, _, err = source.Limit(openKafka(t, spec), time.Second).Plan(t.Context(), nil)
-			says(t, err, "kafka: ", "login")
+			says(t, outage(t, spec, "login"), "kafka: ", "login")
 		})
 	}
 }
@@ -209,7 +224,7 @@ func TestKafkaOverTLS(t *testing.T) {
 			t.Parallel()
 			spec := wire.KafkaSpec{Brokers: c.brokers, Topics: []string{"a"}, TLS: mutual}
 			c.change(&spec.TLS)
-			_, _, err := source.Limit(openKafka(t, spec), 3*time.Second).Plan(t.Context(), nil)
+			err := outage(t, spec, c.want)
 			if says(t, err, "kafka: ", c.want); c.final {
 				refused(t, err, "TLS failed")
 			}
@@ -219,28 +234,15 @@ func TestKafkaOverTLS(t *testing.T) {
 
 func TestKafkaOutagesAreWaitedForAndToldInOneLine(t *testing.T) {
 	t.Parallel()
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := dead.Addr().String()
-	if err := dead.Close(); err != nil {
-		t.Fatal(err)
-	}
 	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = mute.Close() }) // it has nobody to tell
-	for address, why := range map[string]string{nobody: "connection refused", mute.Addr().String(): "time is up", "nowhere.invalid:9092": "no such host"} {
-		s := source.Limit(openKafka(t, wire.KafkaSpec{Brokers: []string{address}, Topics: []string{"a"}}), time.Second)
-		start := time.Now()
-		_, _, err := s.Plan(t.Context(), nil)
+	for address, why := range map[string]string{"127.0.0.1:1": "connection refused", mute.Addr().String(): "time is up", "nowhere.invalid:9092": "no such host"} {
+		err := outage(t, wire.KafkaSpec{Brokers: []string{address}, Topics: []string{"a"}}, why)
 		if want := "kafka: no broker of source.kafka.brokers answers (" + why + ")"; err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
-		}
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("it took %v", took)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func TestAKilledMemberEndsTheRoundAtOnceForAll(t *testing.T) {
 	defer c.close(t)
 	groups := c.join(t, 1)
 	defer closeAll(t, groups)
-	within(t, 200*time.Millisecond, func() {
+	within(t, atOnce, func() {
 		errs := each(w, func(rank int) error {
 			if rank == 1 {
 				time.AfterFunc(20*time.Millisecond, groups[1].kill)
@@ -170,7 +170,7 @@ func TestALossIsSeenWhileComputing(t *testing.T) {
 		select {
 		case <-g.failed:
 			blames(t, g.rank, g.failure(), 2)
-		case <-time.After(5 * time.Second):
+		case <-time.After(atOnce):
 			t.Fatalf("member %d did not notice", g.rank)
 		}
 	}
@@ -187,7 +187,7 @@ func TestCancelAndCloseEndTheRoundForAll(t *testing.T) {
 			defer closeAll(t, groups)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			within(t, time.Second, func() {
+			within(t, atOnce, func() {
 				errs := each(3, func(rank int) error {
 					switch {
 					case rank != 0: // member 0 waits for the others

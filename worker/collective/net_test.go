@@ -159,6 +159,10 @@ func closeAll(t testing.TB, groups []*Group) {
 	}
 }
 
+// atOnce is less than the stall after which a member is lost anyway, and leaves a
+// machine with much to do its time.
+const atOnce = 8 * time.Second
+
 // within fails the test when f takes longer than d.
 func within(t testing.TB, d time.Duration, f func()) {
 	t.Helper()

@@ -45,17 +45,21 @@ func TestClosingFinishesWhatWasTakenIn(t *testing.T) {
 	r := start(t, c)
 	const n = 8
 	got := make(chan answer, n)
-	for range n {
-		go func() {
-			a, err := send(http.MethodPost, "http://"+r.Addr()+"/invocations", "application/json", heavy(2000))
-			if err != nil {
-				a.body = err.Error()
-			}
-			got <- a
-		}()
+	rush := func() {
+		http.DefaultClient.CloseIdleConnections()
+		for range n {
+			go func() {
+				a, err := send(http.MethodPost, "http://"+r.Addr()+"/invocations", "application/json", heavy(2000))
+				if err != nil {
+					a.body = err.Error()
+				}
+				got <- a
+			}()
+		}
 	}
+	rush()
 	queued := regexp.MustCompile(`(?m)^cohort_replica_queue_sequences (\d{4,}|1.*e.*)$`)
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		a, err := send(http.MethodGet, "http://"+r.Addr()+"/metrics", "", "")
 		ok(t, err)
 		if queued.MatchString(a.body) {
@@ -63,6 +67,14 @@ func TestClosingFinishesWhatWasTakenIn(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing waits: %s", a.body)
+		}
+		if len(got) == n { // all came and went unseen
+			for range n {
+				if a := <-got; a.status != http.StatusOK {
+					t.Fatalf("%.200s", a.body)
+				}
+			}
+			rush()
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()

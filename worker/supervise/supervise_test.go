@@ -195,11 +195,11 @@ func TestNothingIsLeftWhenTheWorkerIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	worker := exec.CommandContext(t.Context(), "/proc/self/exe", asWorker, dir, hanging("trap '' TERM", "while :; do sleep 1000; done"))
 	worker.Stdout = &trigger{word: "ready", then: func() { _ = worker.Process.Kill() }}
-	worker.WaitDelay = 10 * time.Second
+	worker.WaitDelay = 30 * time.Second
 	if err := worker.Run(); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("the worker ended with %v", err)
 	}
-	gone(t, dir, Grace+5*time.Second, 4)
+	gone(t, dir, 30*time.Second, 4)
 }
 
 func TestNothingMarkedIsLeftWhenTheSupervisorIsKilled(t *testing.T) {
@@ -210,14 +210,14 @@ func TestNothingMarkedIsLeftWhenTheSupervisorIsKilled(t *testing.T) {
 	if !errors.Is(err, ErrLost) {
 		t.Fatalf("error %v", err)
 	}
-	gone(t, dir, time.Second, 4)
+	gone(t, dir, 30*time.Second, 4)
 	// The command itself ends even if it has emptied its environment.
 	dir = t.TempDir()
 	_, err = Run(t.Context(), shell(dir, "exec env -i sh -c 'echo $$ > a.pid; kill -9 $PPID; exec sleep 1000'"), &bytes.Buffer{}, &bytes.Buffer{})
 	if !errors.Is(err, ErrLost) {
 		t.Fatalf("error %v", err)
 	}
-	gone(t, dir, time.Second, 1)
+	gone(t, dir, 30*time.Second, 1)
 }
 
 func TestSweepEndsWhatCarriesTheMark(t *testing.T) {

@@ -60,7 +60,7 @@ func send(t *testing.T, r wire.AlertReceiver, n alert.Notice) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return all[0].Send(ctx, n)
 }
