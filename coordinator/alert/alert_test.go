@@ -268,7 +268,10 @@ func TestDeployments(t *testing.T) {
 	d.Status, d.Reason, d.Routes = wire.RolledBack, "rolled back by hand", []wire.Route{{Version: 1, Percent: 100}}
 	w.look()
 	w.expect()
-	d.Reason = "version 2: calibration 0.3 is above 0.15 for 30s"
+	d.Reason = "version 2: rolled back by hand"
+	w.look()
+	w.expect()
+	d.Undone, d.Reason = true, "version 2: calibration 0.3 is above 0.15 for 30s"
 	w.look()
 	w.expect("model-rolled-back map[model:m] 1")
 }
