@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"cohort/coordinator/wire"
 )
@@ -110,5 +113,33 @@ func TestAVersionThatDoesNotAnswerIsToBlame(t *testing.T) {
 	})
 	if s := o.Live("m")[1]; s.Errors != 0 || s.Requests == 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What the gateway itself can't read is told of, and no replica is to blame.
+func TestAFaultOfTheIndexIsNoReplicas(t *testing.T) {
+	o := newOffice(t, t.TempDir())
+	o.deploy(deployed(routes(100), []*fake{newFake(t), newFake(t)}))
+	for k := range fakeWindow + 2 {
+		o.attempt("ann", string(rune('a'+k)), "s1", true)
+	}
+	if err := o.seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.index.(*file).db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(bucketAttempts)).Delete(placeKey("ann", fakeWindow))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	before := o.Live("m")[1].Requests
+	o.deploy(deployed(routes(100), []*fake{newFake(t), newFake(t)})) // who know nobody
+	status, r := o.attempt("ann", "z", "s1", true)
+	if s := o.Live("m")[1]; status != http.StatusAccepted || !strings.Contains(r.Why, "the index of attempts lacks some") || s.Errors != 0 || s.Requests != before {
+		t.Errorf("%d %q, %+v", status, r.Why, s)
+	}
+	for _, one := range o.table.Load().models["m"].pools[1] {
+		if one.shunned.Load() != 0 {
+			t.Errorf("replica %s is shunned", one.addr)
+		}
 	}
 }
