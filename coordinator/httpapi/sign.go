@@ -54,20 +54,28 @@ func (a *api) introduce(ctx context.Context, key wire.SigningKey) error {
 // largestManifest bounds a model's manifest, bytes.
 const largestManifest = 16 << 20
 
-// checkManifest signs nothing that says otherwise than the record it is for.
-func (a *api) checkManifest(ctx context.Context, v *wire.ModelVersion) error {
-	b, err := a.Blobs.Get(ctx, v.Manifest)
+// manifest reads a version's. One that is none is CodeInvalid.
+func (a *api) manifest(ctx context.Context, v *wire.ModelVersion) (m wire.ModelManifest, err error) {
+	b, err := a.Blobs.Get(ctx, v.Manifest) // checks the hash
 	if err != nil {
-		return fmt.Errorf("manifest of model %s: %w", v.Model, err)
+		return m, fmt.Errorf("manifest of model %s: %w", v.Model, err)
 	}
 	defer b.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(io.LimitReader(b, largestManifest))
 	if err != nil {
-		return fmt.Errorf("manifest of model %s: %w", v.Model, err)
+		return m, fmt.Errorf("manifest of model %s: %w", v.Model, err)
 	}
-	var m wire.ModelManifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return invalid("manifest of model %s: %v", v.Model, err)
+		return m, invalid("manifest of model %s: %v", v.Model, err)
+	}
+	return m, nil
+}
+
+// checkManifest signs nothing that says otherwise than the record it is for.
+func (a *api) checkManifest(ctx context.Context, v *wire.ModelVersion) error {
+	m, err := a.manifest(ctx, v)
+	if err != nil {
+		return err
 	}
 	if fault := v.Differs(m); fault != "" {
 		return invalid("manifest of model %s: %s", v.Model, fault)
