@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -45,6 +46,10 @@ func TestLiveStatisticsAreOfLately(t *testing.T) {
 		if s.Version != 2 || s.Requests != 200 || s.Errors != 4 || s.P99MS < 100 || s.P99MS > 113 || s.Answers != 4 || s.Right != 2 || s.Calibration() != 0.25 {
 			t.Errorf("%+v", s)
 		}
+		g.meters.of("other", 1).request(time.Now(), time.Millisecond, false)
+		if all := g.meters.windows(time.Now(), "m"); len(all) != 1 || len(all["m"]) != 1 {
+			t.Errorf("of one model: %+v", all)
+		}
 		// What another gateway saw is added, while its report is new.
 		w := wire.LiveWindow{Since: 1, Requests: 800, Latency: make([]int64, latencies)}
 		w.Latency[bucket(time.Millisecond)] = 800
@@ -57,8 +62,14 @@ func TestLiveStatisticsAreOfLately(t *testing.T) {
 			t.Errorf("ten seconds later: %+v", s)
 		}
 		<-time.After(answerAge)
-		if all := g.Live("m"); len(all) != 0 || len(g.meters.all) != 0 {
+		if all := g.Live("m"); len(all) != 0 || len(g.meters.all) != 1 {
 			t.Errorf("much later: %+v", all)
+		}
+		g.Serving = func() (context.Context, bool) { return t.Context(), true }
+		g.LeaderURL = func() string { return "" }
+		g.report(t.Context())
+		if len(g.meters.all) != 0 {
+			t.Error("the leader forgets nothing")
 		}
 	})
 }
