@@ -286,3 +286,26 @@ func TestARuleThatIsGoneEndsItsIncidents(t *testing.T) {
 	w.after(time.Second)
 	w.expect("other map[] 1")
 }
+
+// Incidents that a rule tells apart no more become one.
+func TestARuleThatTellsLessApartLeavesNoIncidentBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wire.AlertRule{Name: "lost", When: wire.WhenWorkerLost, Group: []string{"worker"}})
+	for _, id := range []string{"w1", "w2"} {
+		w.node(id)
+		w.down(id, "no renewal for 5s")
+		w.after(time.Second)
+	}
+	w.expect("lost map[worker:w1] 1", "lost map[worker:w2] 1")
+	newest := w.s.Read().OpenAlerts(nil)[1].ID
+	w.rules[0].Group = nil
+	w.after(time.Second)
+	w.expect("lost map[] 2")
+	if open := w.s.Read().OpenAlerts(nil); open[0].ID != newest {
+		t.Errorf("the older of two goes on: %+v", open)
+	}
+	w.node("w1")
+	w.node("w2")
+	w.after(time.Second)
+	w.expect()
+}
