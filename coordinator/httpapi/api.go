@@ -60,6 +60,7 @@ type Deps struct {
 	Parts       []Part                 // of the API that others serve
 	Logger      *slog.Logger
 	Sign        ed25519.PrivateKey // signs models
+	Key         wire.SigningKey    // that one's record, which the leader makes known
 	AdminToken  string             // of those who may pass over gates; empty: nobody may
 	Metrics     http.Handler       // of /metrics; nil: none
 }
