@@ -47,7 +47,7 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
-	Live   LiveStats // of versions that serve; nil: the gateway's
+	Live   httpapi.LiveStats // of versions that serve; nil: the gateway's
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 
@@ -88,7 +88,7 @@ type Node struct {
 	gossip    *gossip.Gossip
 	leases    *leases
 	office    *office
-	live      LiveStats
+	live      httpapi.LiveStats
 	health    schedule.Health // of versions that serve; the leader loop's alone
 	gateway   *gateway.Gateway
 	conn      *stream.Conn
