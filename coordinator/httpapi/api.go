@@ -264,6 +264,19 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, f func(v *state.View,
 	}
 }
 
+// count is a number of the query, or what it is where none is given.
+func count(r *http.Request, name string, n int) (int, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return n, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, invalid("%s %q is no count", name, s)
+	}
+	return n, nil
+}
+
 func notFound(what, id string) error {
 	return &wire.Error{Code: wire.CodeNotFound, Message: fmt.Sprintf("no %s %q", what, id)}
 }

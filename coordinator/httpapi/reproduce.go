@@ -38,17 +38,13 @@ func (a *api) reproduce(w http.ResponseWriter, r *http.Request) error {
 		return invalid("%v", err)
 	}
 	name := "reproduce-" + schedule.ServeName(v.Model, v.Version)
-	out, err := a.propose(r, wire.CmdSubmitJob, wire.SubmitJob{
+	return a.write(w, r, wire.CmdSubmitJob, wire.SubmitJob{
 		Job: wire.Job{
 			ID: jobID(name), Name: name, Kind: made.Kind, Priority: made.Priority, At: time.Now().UnixMilli(),
 			Spec: made.Spec, SpecHash: made.SpecHash,
 		},
 		Stages: stages,
 	})
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
 }
 
 // recordOf finds a version and the job that made it.
