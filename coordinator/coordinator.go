@@ -47,7 +47,7 @@ type Config struct {
 	Gossip *gossip.Config // nil: none; its Meta is filled in
 	Join   []string       // gossip addresses of others
 
-	Live   LiveStats // of versions that serve; nil: the gateway's
+	Live   httpapi.LiveStats // of versions that serve; nil: the gateway's
 	Blobs  lake.Blobs
 	Stream *stream.Server // nil: logs are kept in memory, shards come from the lake
 
@@ -88,11 +88,12 @@ type Node struct {
 	gossip    *gossip.Gossip
 	leases    *leases
 	office    *office
-	live      LiveStats
+	live      httpapi.LiveStats
 	health    schedule.Health // of versions that serve; the leader loop's alone
 	gateway   *gateway.Gateway
 	conn      *stream.Conn
 	key       ed25519.PrivateKey // that it signs models with
+	public    wire.SigningKey    // its record
 	server    *http.Server
 	transport *http.Transport
 	cancel    context.CancelFunc
@@ -136,6 +137,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.key, err = signingKey(c.DataDir); err != nil {
 		return err
 	}
+	n.public = publicOf(n.key, c.ID)
 	dir := ""
 	if c.DataDir != "" {
 		dir = filepath.Join(c.DataDir, "raft")
@@ -160,13 +162,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err = n.openGateway(); err != nil {
-		return err
-	}
-	if n.live = c.Live; n.live == nil {
-		n.live = n.gateway
-	}
-	return nil
+	return n.openGateway()
 }
 
 // dial connects to other nodes.
@@ -194,7 +190,7 @@ func (n *Node) serve(ctx context.Context) {
 			ID: n.cfg.ID, Version: n.cfg.Version, State: n.state, Consensus: offices{n.consensus, n.office},
 			LeaderURL: n.leaderURL, Transport: n.transport, Blobs: n.cfg.Blobs, Logs: logs,
 			Leases: n.leases, Progress: progress, Live: n.live, StreamURL: url, Alive: n.alive, Logger: n.log,
-			Sign: n.key, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(), Metrics: machine.Handler(registry, n.log),
+			Sign: n.key, Key: n.public, AdminToken: n.cfg.AdminToken, Parts: n.gatewayParts(), Metrics: machine.Handler(registry, n.log),
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,

@@ -15,7 +15,7 @@ func (n *Node) openGateway() (err error) {
 	}
 	n.gateway, err = gateway.New(gateway.Config{
 		ID: n.cfg.ID, Dir: dir, State: n.state, Deployments: n.deployed, Blobs: n.cfg.Blobs,
-		Propose: n.consensus.Propose, Serving: n.office.Serving, LeaderURL: n.leaderURL, Dial: n.dial(), Logger: n.log,
+		Propose: n.consensus.Propose, Serving: n.office.Serving, LeaderURL: n.leaderURL, Dial: n.dial(), Fault: httpapi.Fault, Logger: n.log,
 		Contact: func() bool {
 			id, _ := n.consensus.Leader()
 			return id != ""

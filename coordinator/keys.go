@@ -90,9 +90,9 @@ func publicOf(private ed25519.PrivateKey, owner string) wire.SigningKey {
 
 // introduce makes this leader's key known, once the cluster can keep it.
 func (n *Node) introduce(ctx context.Context) {
-	v, key := n.state.Read(), publicOf(n.key, n.cfg.ID)
-	if _, known := v.Key(nil, key.ID); known || v.Level() < wire.CmdPutKey.Level() {
+	v := n.state.Read()
+	if _, known := v.Key(nil, n.public.ID); known || v.Level() < wire.CmdPutKey.Level() {
 		return
 	}
-	n.propose(ctx, wire.CmdPutKey, wire.PutKey{Key: key})
+	n.propose(ctx, wire.CmdPutKey, wire.PutKey{Key: n.public})
 }

@@ -8,11 +8,6 @@ import (
 	"cohort/coordinator/wire"
 )
 
-// LiveStats answers what the gateways saw of a model's versions of late.
-type LiveStats interface {
-	Live(model string) map[int]wire.LiveStats
-}
-
 // rollOut proposes what deployments need, and returns the time until they need
 // more, or 0.
 func (n *Node) rollOut(ctx context.Context) time.Duration {

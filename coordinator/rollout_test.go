@@ -144,7 +144,7 @@ func TestTheLeaderRollsOutAndBack(t *testing.T) {
 	w.deployment("live", func(d wire.DeploymentView) bool { return d.Status == wire.Live && d.Routes[0].Version == 2 })
 	seen.see(2, wire.LiveStats{Version: 2, Requests: 100, Errors: 50})
 	d := w.deployment("rolled back", func(d wire.DeploymentView) bool { return d.Status == wire.RolledBack })
-	if d.Routes[0].Version != 1 || d.Reason != "version 2: its error rate 0.5 is above 0.02 for 200ms" || d.Versions[0].Live.Errors != 50 {
+	if !d.Undone || d.Routes[0].Version != 1 || d.Reason != "version 2: its error rate 0.5 is above 0.02 for 200ms" || d.Versions[0].Live.Errors != 50 {
 		t.Errorf("got %+v", d)
 	}
 	m, _, err := api.Model(t.Context(), "rasch", 0, 0)

@@ -53,20 +53,22 @@ func Evaluate(in Input) Decision {
 	d := &decider{Input: in, out: Decision{Seen: map[string]int64{}}, facts: find(in)}
 	open := map[string]map[string]*wire.Alert{} // rule → group → incident
 	for _, a := range in.View.OpenAlerts(nil) {
+		r, known := ruleNamed(in.Rules, a.Rule)
+		if !known { // its rule is gone
+			d.resolve(a)
+			continue
+		}
 		if open[a.Rule] == nil {
 			open[a.Rule] = map[string]*wire.Alert{}
 		}
-		open[a.Rule][groupOf(d.rule(a.Rule), a.Labels)] = a
-	}
-	known := map[string]bool{}
-	for _, r := range in.Rules {
-		known[r.Name] = true
-		d.apply(r, open[r.Name])
-	}
-	for _, a := range in.View.OpenAlerts(nil) {
-		if !known[a.Rule] { // its rule is gone
-			d.resolve(a)
+		group := groupOf(r, a.Labels)
+		if older := open[a.Rule][group]; older != nil { // the rule told them apart before
+			d.resolve(older)
 		}
+		open[a.Rule][group] = a
+	}
+	for _, r := range in.Rules {
+		d.apply(r, open[r.Name])
 	}
 	return d.out
 }
@@ -77,43 +79,26 @@ type decider struct {
 	out   Decision
 }
 
-func (d *decider) rule(name string) wire.AlertRule {
-	for _, r := range d.Rules {
-		if r.Name == name {
-			return r
-		}
-	}
-	return wire.AlertRule{}
-}
-
-// group is what one incident is about.
-type group struct {
-	all  int // things, those too that have not lasted yet
-	ripe []fact
-}
-
 // apply brings the incidents of a rule up to date. One that is open stays so as
 // long as anything of its group is wrong, also under a leader that has not seen it
 // for long.
 func (d *decider) apply(r wire.AlertRule, open map[string]*wire.Alert) {
-	groups := map[string]*group{}
+	groups := map[string][]fact{} // those that have lasted; of a group that has none yet, none
 	for _, f := range d.facts[r.When] {
 		key := groupOf(r, f.labels)
-		if groups[key] == nil {
-			groups[key] = &group{}
-		}
-		groups[key].all++
+		ripe := groups[key]
 		if d.since(r.When, f)+milliseconds(r.For) <= d.Now {
-			groups[key].ripe = append(groups[key].ripe, f)
+			ripe = append(ripe, f)
 		}
+		groups[key] = ripe
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		if g := groups[key]; len(g.ripe) > 0 {
-			d.fire(r, key, g.ripe, open[key])
+		if ripe := groups[key]; len(ripe) > 0 {
+			d.fire(r, key, ripe, open[key])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(open)) {
-		if groups[key] == nil {
+		if _, wrong := groups[key]; !wrong {
 			d.resolve(open[key])
 		}
 	}

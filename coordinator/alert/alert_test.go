@@ -268,7 +268,10 @@ func TestDeployments(t *testing.T) {
 	d.Status, d.Reason, d.Routes = wire.RolledBack, "rolled back by hand", []wire.Route{{Version: 1, Percent: 100}}
 	w.look()
 	w.expect()
-	d.Reason = "version 2: calibration 0.3 is above 0.15 for 30s"
+	d.Reason = "version 2: rolled back by hand"
+	w.look()
+	w.expect()
+	d.Undone, d.Reason = true, "version 2: calibration 0.3 is above 0.15 for 30s"
 	w.look()
 	w.expect("model-rolled-back map[model:m] 1")
 }
@@ -282,4 +285,27 @@ func TestARuleThatIsGoneEndsItsIncidents(t *testing.T) {
 	w.rules = []wire.AlertRule{{Name: "other", When: wire.WhenNoWorkers}}
 	w.after(time.Second)
 	w.expect("other map[] 1")
+}
+
+// Incidents that a rule tells apart no more become one.
+func TestARuleThatTellsLessApartLeavesNoIncidentBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, wire.AlertRule{Name: "lost", When: wire.WhenWorkerLost, Group: []string{"worker"}})
+	for _, id := range []string{"w1", "w2"} {
+		w.node(id)
+		w.down(id, "no renewal for 5s")
+		w.after(time.Second)
+	}
+	w.expect("lost map[worker:w1] 1", "lost map[worker:w2] 1")
+	newest := w.s.Read().OpenAlerts(nil)[1].ID
+	w.rules[0].Group = nil
+	w.after(time.Second)
+	w.expect("lost map[] 2")
+	if open := w.s.Read().OpenAlerts(nil); open[0].ID != newest {
+		t.Errorf("the older of two goes on: %+v", open)
+	}
+	w.node("w1")
+	w.node("w2")
+	w.after(time.Second)
+	w.expect()
 }

@@ -13,7 +13,7 @@ func deployments(in Input, add func(string, fact)) {
 	v := in.View
 	for _, d := range v.Deployments(nil) {
 		labels := map[string]string{"model": d.Model}
-		if d.Status == wire.RolledBack && byItself(d) {
+		if d.Undone {
 			add(wire.WhenRolledBack, fact{
 				key: d.Model, labels: labels, since: d.Moved,
 				text: fmt.Sprintf("model %s was rolled back by itself: %s", d.Model, short(d.Reason)),
@@ -28,10 +28,6 @@ func deployments(in Input, add func(string, fact)) {
 		}
 	}
 }
-
-// byItself reports whether the leader rolled a deployment back: it begins its
-// reasons with the version that broke a bound.
-func byItself(d *wire.Deployment) bool { return strings.HasPrefix(d.Reason, "version ") }
 
 // degraded says which version that has traffic has too few replicas that are ready.
 func degraded(d *wire.Deployment, ready map[int][]string) string {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cohort/coordinator/consensus"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 )
@@ -149,7 +149,7 @@ func TestAnAttemptIsNotAnsweredBeforeItIsCommitted(t *testing.T) {
 	f := newFake(t)
 	o.deploy(deployed(routes(100), []*fake{f}))
 	o.mu.Lock()
-	o.refuse = errors.New("no majority")
+	o.refuse = consensus.ErrNotLeader
 	o.mu.Unlock()
 	if status, text, _ := o.send("/v1/students/ann/attempts", attemptText("1", "s1", true)); status != http.StatusServiceUnavailable || f.steps.Load() != 0 {
 		t.Errorf("%d %s, %d steps", status, text, f.steps.Load())

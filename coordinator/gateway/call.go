@@ -63,6 +63,7 @@ type search struct {
 	begun time.Time
 	tried map[*replica]bool // in this round
 	last  error
+	own   *ownError    // ends it
 	blame map[int]bool // versions of which no replica answered
 }
 
@@ -75,6 +76,9 @@ func (s *search) answer(ctx context.Context) (*answer, *replica, error) {
 		for r := s.next(); r != nil; r = s.next() {
 			if a := s.try(ctx, r); a != nil {
 				return a, r, nil
+			}
+			if s.own != nil {
+				return nil, nil, s.own
 			}
 			if ctx.Err() != nil {
 				return nil, nil, context.Cause(ctx)
@@ -99,12 +103,18 @@ func (s *search) next() *replica {
 	return nil
 }
 
+// ownError is a fault of this gateway, for which no replica is to blame.
+type ownError struct{ error }
+
 // try asks one; nil: the next one is to be asked.
 func (s *search) try(ctx context.Context, r *replica) *answer {
 	s.tried[r] = true
 	start := time.Now()
 	a, err := s.ask(ctx, r)
 	switch {
+	case errors.As(err, &s.own):
+		s.g.Logger.Warn("a replica could not be asked", "error", err)
+		return nil
 	case err == nil && a.status != http.StatusServiceUnavailable:
 		r.shunned.Store(0)
 		s.g.metrics.asked.WithLabelValues(s.name, strconv.Itoa(r.version), "answered").Inc()

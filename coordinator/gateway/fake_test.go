@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"cohort/coordinator/httpapi"
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
@@ -58,6 +59,7 @@ func (o *office) open(s *state.Store, blobs lake.Blobs, dir string) {
 		Contact:   func() bool { return !o.quiet.Load() },
 		LeaderURL: func() string { return "" },
 		Dial:      (&net.Dialer{}).DialContext,
+		Fault:     httpapi.Fault,
 	})
 	if err != nil {
 		o.t.Fatal(err)
@@ -69,7 +71,7 @@ func (o *office) open(s *state.Store, blobs lake.Blobs, dir string) {
 	for _, p := range g.Pages() {
 		mux.HandleFunc(p.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := p.Serve(w, r); err != nil {
-				w.WriteHeader(statusOf(err))
+				w.WriteHeader(g.Fault(err).Code.Status())
 				_, _ = io.WriteString(w, err.Error())
 			}
 		})

@@ -39,6 +39,7 @@ type Config struct {
 	Contact   func() bool   // a leader is known
 	LeaderURL func() string // base URL of another's API, who leads; empty: unknown
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	Fault     func(error) *wire.Error // what the API answers to an error
 	Logger    *slog.Logger
 }
 

@@ -38,13 +38,16 @@ func (m *meters) of(model string, v int) *meter {
 	return m.all[key]
 }
 
-// windows are what was seen lately, by model and version. What has been silent for
-// longer than any window is forgotten.
-func (m *meters) windows(now time.Time) map[string]map[int]wire.LiveWindow {
+// windows are what was seen lately of a model, or of all where none is named, by
+// model and version. What has been silent for longer than any window is forgotten.
+func (m *meters) windows(now time.Time, model string) map[string]map[int]wire.LiveWindow {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	found := map[string]map[int]wire.LiveWindow{}
 	for key, one := range m.all {
+		if model != "" && key.model != model {
+			continue
+		}
 		w := one.window(now)
 		if w.Requests == 0 && w.Answers == 0 {
 			if now.Sub(one.born) > answerAge {

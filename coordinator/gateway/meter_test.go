@@ -1,12 +1,16 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"cohort/coordinator/wire"
 )
@@ -42,6 +46,10 @@ func TestLiveStatisticsAreOfLately(t *testing.T) {
 		if s.Version != 2 || s.Requests != 200 || s.Errors != 4 || s.P99MS < 100 || s.P99MS > 113 || s.Answers != 4 || s.Right != 2 || s.Calibration() != 0.25 {
 			t.Errorf("%+v", s)
 		}
+		g.meters.of("other", 1).request(time.Now(), time.Millisecond, false)
+		if all := g.meters.windows(time.Now(), "m"); len(all) != 1 || len(all["m"]) != 1 {
+			t.Errorf("of one model: %+v", all)
+		}
 		// What another gateway saw is added, while its report is new.
 		w := wire.LiveWindow{Since: 1, Requests: 800, Latency: make([]int64, latencies)}
 		w.Latency[bucket(time.Millisecond)] = 800
@@ -54,8 +62,14 @@ func TestLiveStatisticsAreOfLately(t *testing.T) {
 			t.Errorf("ten seconds later: %+v", s)
 		}
 		<-time.After(answerAge)
-		if all := g.Live("m"); len(all) != 0 || len(g.meters.all) != 0 {
+		if all := g.Live("m"); len(all) != 0 || len(g.meters.all) != 1 {
 			t.Errorf("much later: %+v", all)
+		}
+		g.Serving = func() (context.Context, bool) { return t.Context(), true }
+		g.LeaderURL = func() string { return "" }
+		g.report(t.Context())
+		if len(g.meters.all) != 0 {
+			t.Error("the leader forgets nothing")
 		}
 	})
 }
@@ -110,5 +124,33 @@ func TestAVersionThatDoesNotAnswerIsToBlame(t *testing.T) {
 	})
 	if s := o.Live("m")[1]; s.Errors != 0 || s.Requests == 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What the gateway itself can't read is told of, and no replica is to blame.
+func TestAFaultOfTheIndexIsNoReplicas(t *testing.T) {
+	o := newOffice(t, t.TempDir())
+	o.deploy(deployed(routes(100), []*fake{newFake(t), newFake(t)}))
+	for k := range fakeWindow + 2 {
+		o.attempt("ann", string(rune('a'+k)), "s1", true)
+	}
+	if err := o.seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.index.(*file).db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(bucketAttempts)).Delete(placeKey("ann", fakeWindow))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	before := o.Live("m")[1].Requests
+	o.deploy(deployed(routes(100), []*fake{newFake(t), newFake(t)})) // who know nobody
+	status, r := o.attempt("ann", "z", "s1", true)
+	if s := o.Live("m")[1]; status != http.StatusAccepted || !strings.Contains(r.Why, "the index of attempts lacks some") || s.Errors != 0 || s.Requests != before {
+		t.Errorf("%d %q, %+v", status, r.Why, s)
+	}
+	for _, one := range o.table.Load().models["m"].pools[1] {
+		if one.shunned.Load() != 0 {
+			t.Errorf("replica %s is shunned", one.addr)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -57,21 +56,13 @@ func (g *Gateway) counted(path string, serve func(http.ResponseWriter, *http.Req
 		rec, start := &recorder{w, http.StatusOK}, time.Now()
 		err := serve(rec, r)
 		if err != nil {
-			rec.status = statusOf(err)
+			rec.status = g.Fault(err).Code.Status()
 		}
 		model := w.Header().Get(wire.HeaderModel)
 		g.metrics.requests.WithLabelValues(path, model, w.Header().Get(headerVersion), strconv.Itoa(rec.status)).Inc()
 		g.metrics.seconds.WithLabelValues(path, model).Observe(time.Since(start).Seconds())
 		return err
 	}
-}
-
-// statusOf is the status with which the API answers an error.
-func statusOf(err error) int {
-	if refused, is := errors.AsType[*wire.Error](err); is {
-		return refused.Code.Status()
-	}
-	return http.StatusServiceUnavailable
 }
 
 // signed says on an answer who gave it.

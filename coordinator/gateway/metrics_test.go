@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,12 @@ func TestRequestsAreCountedByWhoAnswered(t *testing.T) {
 	f.status.Store(0)
 	o.attempt("ann", "1", "add", true)
 	o.send("/v1/students/ann/attempts", `{}`)
+	o.mu.Lock()
+	o.refuse = errors.New("the disk is full")
+	o.mu.Unlock()
+	if status, text, _ := o.send("/v1/students/ann/attempts", attemptText("2", "add", true)); status != http.StatusInternalServerError {
+		t.Errorf("%d %s", status, text)
+	}
 	want := `
 # HELP cohort_gateway_requests_total Requests, by path, the model and version that answered, and HTTP status.
 # TYPE cohort_gateway_requests_total counter
@@ -31,6 +38,7 @@ cohort_gateway_requests_total{code="200",model="m",path="/v1/students/attempts",
 cohort_gateway_requests_total{code="400",model="",path="/v1/students/attempts",version=""} 1
 cohort_gateway_requests_total{code="400",model="m",path="/invocations",version="1"} 1
 cohort_gateway_requests_total{code="404",model="",path="/invocations",version=""} 1
+cohort_gateway_requests_total{code="500",model="",path="/v1/students/attempts",version=""} 1
 `
 	if err := testutil.CollectAndCompare(o.metrics.requests, strings.NewReader(want)); err != nil {
 		t.Error(err)

@@ -63,11 +63,11 @@ func (g *Gateway) step(ctx context.Context, r *replica, t *taken, from uint64) (
 	for first := true; ; first = false {
 		window, err := t.window(from, t.end)
 		if err != nil {
-			return nil, reply, from, err
+			return nil, reply, from, &ownError{err}
 		}
 		body, err := json.Marshal(wire.StepRequest{Student: t.student, From: from, Attempts: window})
 		if err != nil {
-			return nil, reply, from, fmt.Errorf("encode step: %w", err)
+			return nil, reply, from, &ownError{fmt.Errorf("encode step: %w", err)}
 		}
 		a, err := g.ask(ctx, r, call{
 			method: http.MethodPost, uri: "/v1/step", header: http.Header{"Content-Type": {"application/json"}}, body: body,

@@ -28,17 +28,17 @@ func (g *Gateway) proxy(w http.ResponseWriter, r *http.Request) error {
 		return nil //nolint:nilerr // it is answered
 	}
 	c := call{method: r.Method, uri: r.URL.RequestURI(), header: bare(r.Header), body: body}
-	name := modelOf(r)
-	if _, err := g.table.Load().find(name); err != nil {
+	m, err := g.table.Load().find(modelOf(r))
+	if err != nil {
 		g.faultOf(w, err)
 		return nil
 	}
 	turn := g.turn.Add(1)
 	s := search{
 		g:    g,
-		pick: func() []*replica { return g.candidates(name, func(m *model) []*replica { return m.byLoad(turn) }) },
+		pick: func() []*replica { return g.candidates(m.name, func(m *model) []*replica { return m.byLoad(turn) }) },
 		ask:  func(ctx context.Context, r *replica) (*answer, error) { return g.ask(ctx, r, c) },
-		name: g.full(name),
+		name: m.name,
 	}
 	a, by, err := s.answer(r.Context())
 	if err != nil {
@@ -71,14 +71,6 @@ func (g *Gateway) candidates(name string, order func(*model) []*replica) []*repl
 		return nil
 	}
 	return order(m)
-}
-
-// full is the name of the model that a request names or leaves out.
-func (g *Gateway) full(name string) string {
-	if m, err := g.table.Load().find(name); err == nil {
-		return m.name
-	}
-	return name
 }
 
 // bare copies a header without what belongs to one connection.
@@ -123,12 +115,8 @@ func fault(w http.ResponseWriter, status int, code, message string) {
 
 // health answers as a replica does, and 404 where no model has one.
 func (g *Gateway) health(w http.ResponseWriter, r *http.Request) error {
-	name := modelOf(r)
-	if len(g.candidates(name, func(m *model) []*replica { return m.byLoad(0) })) > 0 {
+	if m, err := g.table.Load().find(modelOf(r)); err == nil && m.answers() {
 		return g.proxy(w, r)
-	}
-	if m, err := g.table.Load().find(name); err == nil {
-		g.Logger.Debug("no replica is ready", "model", m.name)
 	}
 	g.mark(w)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

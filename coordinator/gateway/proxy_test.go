@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -260,4 +261,27 @@ func TestAGatewayWithoutALeaderSaysSo(t *testing.T) {
 	}
 	o.quiet.Store(false)
 	until(t, "no longer degraded", func() bool { _, _, header := o.get("/health"); return header.Get(wire.HeaderDegraded) == "" })
+}
+
+// A request that names no model stays with the one that was found for it, though
+// another is deployed while it looks for a replica.
+func TestARequestStaysWithItsModel(t *testing.T) {
+	o := newOffice(t, "")
+	other := deployed(routes(100), []*fake{newFake(t)})
+	other.Model = "other"
+	var m Deployed
+	busy := atomic.Bool{}
+	busy.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if busy.Swap(false) {
+			o.deploy(m, other)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	m = Deployed{Model: "m", Routes: routes(100), Replicas: map[int][]string{1: {server.Listener.Addr().String()}}}
+	o.deploy(m)
+	if status, text, header := o.send("/invocations", `{}`); status != http.StatusOK || header.Get(wire.HeaderModel) != "m" {
+		t.Errorf("%d %s %v", status, text, header)
+	}
 }

@@ -56,7 +56,7 @@ func (r *reports) windows(model string, now time.Time) (all []map[int]wire.LiveW
 func (g *Gateway) Live(model string) map[int]wire.LiveStats {
 	now := time.Now()
 	seen := map[int][]wire.LiveWindow{}
-	for _, by := range append(g.reports.windows(model, now), g.meters.windows(now)[model]) {
+	for _, by := range append(g.reports.windows(model, now), g.meters.windows(now, model)[model]) {
 		for v, w := range by {
 			seen[v] = append(seen[v], w)
 		}
@@ -70,12 +70,9 @@ func (g *Gateway) Live(model string) map[int]wire.LiveStats {
 
 // report tells the leader, where another coordinator leads.
 func (g *Gateway) report(ctx context.Context) {
+	seen := g.meters.windows(time.Now(), "") // on the leader too: it forgets
 	base := g.LeaderURL()
-	if _, leads := g.Serving(); leads || base == "" { //nolint:contextcheck // only whether it leads
-		return
-	}
-	seen := g.meters.windows(time.Now())
-	if len(seen) == 0 {
+	if _, leads := g.Serving(); leads || base == "" || len(seen) == 0 { //nolint:contextcheck // only whether it leads
 		return
 	}
 	text, err := json.Marshal(wire.GatewayReport{Gateway: g.ID, Models: seen})

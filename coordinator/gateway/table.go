@@ -118,6 +118,11 @@ func last(is bool) int {
 	return 0
 }
 
+// answers reports whether a version with traffic has a replica.
+func (m *model) answers() bool {
+	return slices.ContainsFunc(m.routes, func(r wire.Route) bool { return r.Percent > 0 && len(m.pools[r.Version]) > 0 })
+}
+
 // choice is a replica with what it is chosen by.
 type choice struct {
 	*replica

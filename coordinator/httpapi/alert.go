@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,22 +25,18 @@ func (a *api) serveAlerts() {
 const longestSilence = 30 * 24 * time.Hour
 
 func (a *api) alerts(w http.ResponseWriter, r *http.Request) error {
-	ended := 0
-	if s := r.URL.Query().Get("ended"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 {
-			return invalid("ended %q is no count", s)
-		}
-		ended = n
+	ended, err := count(r, "ended", 0)
+	if err != nil {
+		return err
 	}
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		found := v.OpenAlerts(on)
 		if ended > 0 {
 			found = slices.Concat(found, v.EndedAlerts(on, ended))
 		}
-		views := []wire.AlertView{}
+		views, silences := []wire.AlertView{}, v.Silences(on)
 		for _, k := range found {
-			views = append(views, alertView(v, on, k))
+			views = append(views, alertView(k, silences))
 		}
 		return views, nil
 	})
@@ -54,17 +49,17 @@ func (a *api) alert(w http.ResponseWriter, r *http.Request) error {
 		if !ok {
 			return nil, notFound("alert", id)
 		}
-		return alertView(v, on, k), nil
+		return alertView(k, v.Silences(on)), nil
 	})
 }
 
-func alertView(v *state.View, on *state.Watch, k *wire.Alert) wire.AlertView {
+func alertView(k *wire.Alert, silences []*wire.Silence) wire.AlertView {
 	view := wire.AlertView{Alert: *k}
 	if k.Status == wire.AlertResolved {
 		return view
 	}
 	now := time.Now().UnixMilli()
-	for _, s := range v.Silences(on) {
+	for _, s := range silences {
 		if s.Holds(k, now) {
 			view.Silence = s.ID
 		}

@@ -60,6 +60,7 @@ type Deps struct {
 	Parts       []Part                 // of the API that others serve
 	Logger      *slog.Logger
 	Sign        ed25519.PrivateKey // signs models
+	Key         wire.SigningKey    // that one's record, which the leader makes known
 	AdminToken  string             // of those who may pass over gates; empty: nobody may
 	Metrics     http.Handler       // of /metrics; nil: none
 }
@@ -147,19 +148,28 @@ func (a *api) leader(pattern string, h handler) {
 	})
 }
 
-// refuse answers an error. Everything that is not the request's fault, or a
-// leader lost, is logged.
-func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// Fault is what the API answers to an error: CodeInternal where it is neither the
+// request's fault nor a leader lost.
+func Fault(err error) *wire.Error {
 	var reply *wire.Error
 	switch {
 	case errors.As(err, &reply):
+		return reply
 	case errors.Is(err, consensus.ErrNotLeader), errors.Is(err, consensus.ErrUnknown), errors.Is(err, consensus.ErrBusy), errors.Is(err, context.Canceled):
-		reply = &wire.Error{Code: wire.CodeNoLeader, Message: err.Error()}
+		return &wire.Error{Code: wire.CodeNoLeader, Message: err.Error()}
 	case errors.Is(err, lake.ErrNotFound):
-		reply = &wire.Error{Code: wire.CodeNotFound, Message: err.Error()}
+		return &wire.Error{Code: wire.CodeNotFound, Message: err.Error()}
 	default:
-		reply = &wire.Error{Code: wire.CodeInternal, Message: err.Error()}
-		a.Logger.Warn("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		return &wire.Error{Code: wire.CodeInternal, Message: err.Error()}
+	}
+}
+
+// refuse answers an error. What is the cluster's fault is logged, by the page's
+// pattern: its path may name a student.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	reply := Fault(err)
+	if reply.Code == wire.CodeInternal {
+		a.Logger.Warn("request failed", "method", r.Method, "page", r.Pattern, "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(reply.Code.Status())
@@ -252,6 +262,19 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, f func(v *state.View,
 			return answer(w, v.Index(), out)
 		}
 	}
+}
+
+// count is a number of the query, or what it is where none is given.
+func count(r *http.Request, name string, n int) (int, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return n, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, invalid("%s %q is no count", name, s)
+	}
+	return n, nil
 }
 
 func notFound(what, id string) error {

@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"cohort/coordinator/schedule"
@@ -136,16 +134,12 @@ func deployable(v *state.View, model string, n int) (*wire.ModelVersion, []byte,
 // servable refuses a version that no replica would take, before one is started. A
 // manifest that is not here says nothing: the replicas will.
 func (a *api) servable(ctx context.Context, v *wire.ModelVersion) error {
-	text, err := lake.Read(ctx, a.Blobs, v.Manifest)
+	m, err := a.manifest(ctx, v)
 	if errors.Is(err, lake.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("manifest of version %d: %w", v.Version, err)
-	}
-	var m wire.ModelManifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return fmt.Errorf("manifest of version %d: %w", v.Version, err)
+		return err
 	}
 	if why := m.Spec.Unserved(); why != "" {
 		return invalid("version %d of model %s cannot be deployed: %s", v.Version, v.Model, why)

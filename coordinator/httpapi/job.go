@@ -90,17 +90,13 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sum := sha256.Sum256([]byte(q.Spec))
-	out, err := a.propose(r, wire.CmdSubmitJob, wire.SubmitJob{
+	return a.write(w, r, wire.CmdSubmitJob, wire.SubmitJob{
 		Job: wire.Job{
 			ID: jobID(spec.Name), Name: spec.Name, Kind: spec.Kind, Priority: spec.Priority, At: run.At,
 			Spec: q.Spec, SpecHash: hex.EncodeToString(sum[:]),
 		},
 		Stages: stages,
 	})
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
 }
 
 // jobID is the job's name and six hex digits. A repeated submit draws another,
@@ -129,11 +125,7 @@ func (a *api) retry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.propose(r, wire.CmdRetryJob, wire.RetryJob{Job: r.PathValue("job"), From: q.From, CheckIndex: q.CheckIndex})
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
+	return a.write(w, r, wire.CmdRetryJob, wire.RetryJob{Job: r.PathValue("job"), From: q.From, CheckIndex: q.CheckIndex})
 }
 
 // mostStages is how many stages of a job are shown without ?stages.
@@ -143,13 +135,9 @@ const mostStages = 200
 const mostJobs = 200
 
 func (a *api) jobs(w http.ResponseWriter, r *http.Request) error {
-	limit := mostJobs
-	if s := r.URL.Query().Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 {
-			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("limit %q is no count", s)}
-		}
-		limit = n
+	limit, err := count(r, "limit", mostJobs)
+	if err != nil {
+		return err
 	}
 	if name := r.URL.Query().Get("name"); name != "" {
 		return a.runs(w, r, name, limit)
@@ -202,12 +190,7 @@ func (a *api) stop(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id := r.PathValue("job")
-	out, err := a.propose(r, wire.CmdStopJob, wire.StopJob{Job: id, Reason: q.Reason, CheckIndex: q.CheckIndex})
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
+	return a.write(w, r, wire.CmdStopJob, wire.StopJob{Job: r.PathValue("job"), Reason: q.Reason, CheckIndex: q.CheckIndex})
 }
 
 func (a *api) logs(w http.ResponseWriter, r *http.Request) error {

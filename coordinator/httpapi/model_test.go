@@ -51,23 +51,24 @@ type bench struct {
 	api     *client.Client
 	admin   *client.Client
 	private ed25519.PrivateKey
+	key     wire.SigningKey // its record
 }
 
 const token = "hunter2-never-said"
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(nil)
+	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{solo: &solo{state: state.New()}, t: t, dir: t.TempDir(), private: private}
+	b := &bench{solo: &solo{state: state.New()}, t: t, dir: t.TempDir(), private: private, key: wire.SigningKey{ID: wire.KeyID(public), Public: public, Owner: "c1"}}
 	if b.blobs, err = lake.OpenCache(b.dir); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(httpapi.New(httpapi.Deps{
 		ID: "c1", State: b.state, Consensus: b.solo, Blobs: b.blobs, Progress: httpapi.NewProgress(),
-		Logger: slog.New(slog.DiscardHandler), Sign: private, AdminToken: token,
+		Logger: slog.New(slog.DiscardHandler), Sign: private, Key: b.key, AdminToken: token,
 	}))
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -164,6 +165,7 @@ func (b *bench) make(job, weights string, gain float64) {
 func (b *bench) ready() {
 	b.t.Helper()
 	b.must(wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: wire.FeatureLevel})
+	b.must(wire.CmdPutKey, wire.PutKey{Key: b.key})
 }
 
 func code(err error) wire.Code {
@@ -308,7 +310,7 @@ func TestWhatIsSignedIsChecked(t *testing.T) {
 	if _, err := b.api.Result(t.Context(), evaluated); code(err) != wire.CodeNoLeader {
 		t.Errorf("a cluster that is not upgraded: %v", err)
 	}
-	b.ready()
+	b.must(wire.CmdFeatureLevel, wire.SetFeatureLevel{Level: wire.FeatureLevel})
 	if _, err := b.api.Result(t.Context(), evaluated); err != nil {
 		t.Fatal(err)
 	}
@@ -318,6 +320,10 @@ func TestWhatIsSignedIsChecked(t *testing.T) {
 		change(v)
 		return wire.TaskResult{Task: "j/register/0", Token: at, Version: v}
 	}
+	if _, err := b.api.Result(t.Context(), result(func(*wire.ModelVersion) {})); code(err) != wire.CodeNoLeader {
+		t.Errorf("a key that is not known yet: %v", err)
+	}
+	b.must(wire.CmdPutKey, wire.PutKey{Key: b.key})
 	for name, c := range map[string]struct {
 		change func(*wire.ModelVersion)
 		code   wire.Code

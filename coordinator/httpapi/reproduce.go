@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,17 +38,13 @@ func (a *api) reproduce(w http.ResponseWriter, r *http.Request) error {
 		return invalid("%v", err)
 	}
 	name := "reproduce-" + schedule.ServeName(v.Model, v.Version)
-	out, err := a.propose(r, wire.CmdSubmitJob, wire.SubmitJob{
+	return a.write(w, r, wire.CmdSubmitJob, wire.SubmitJob{
 		Job: wire.Job{
 			ID: jobID(name), Name: name, Kind: made.Kind, Priority: made.Priority, At: time.Now().UnixMilli(),
 			Spec: made.Spec, SpecHash: made.SpecHash,
 		},
 		Stages: stages,
 	})
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, wire.SubmitReply{ID: out.ID, Index: out.Index})
 }
 
 // recordOf finds a version and the job that made it.
@@ -80,12 +77,11 @@ func (a *api) signedManifest(r *http.Request, view *state.View, v *wire.ModelVer
 	if !v.SignedBy(key.Public) {
 		return m, refuse("the signature is not key " + v.Key + "'s of manifest " + v.Manifest)
 	}
-	text, err := lake.Read(r.Context(), a.Blobs, v.Manifest)
-	if err != nil {
-		return m, refuse("manifest: " + err.Error())
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, refuse("manifest " + v.Manifest + ": " + err.Error())
+	if m, err = a.manifest(r.Context(), v); err != nil {
+		if code := Fault(err).Code; code == wire.CodeNotFound || code == wire.CodeInvalid || errors.Is(err, lake.ErrCorrupt) {
+			return m, refuse(err.Error())
+		}
+		return m, err
 	}
 	if fault := v.Differs(m); fault != "" {
 		return m, refuse("manifest " + v.Manifest + ": " + fault)

@@ -1,13 +1,18 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"cohort/coordinator/httpapi"
 	"cohort/coordinator/wire"
 	"cohort/dataplane/lake"
 )
@@ -110,5 +115,27 @@ func TestWhatCannotBeMadeAgainIsToldWhy(t *testing.T) {
 	}
 	if err := rc.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// failing is a blob store that can't be reached.
+type failing struct{ lake.Blobs }
+
+func (failing) Get(context.Context, string) (io.ReadCloser, error) {
+	return nil, errors.New("connection refused")
+}
+
+// A store that fails says nothing of what it holds.
+func TestAStoreThatFailsIsNoForgery(t *testing.T) {
+	b := newBench(t)
+	b.ready()
+	b.makeFrom("j1", "w1", weekly, 5000, 0)
+	server := httptest.NewServer(httpapi.New(httpapi.Deps{
+		ID: "c1", State: b.state, Consensus: b.solo, Blobs: failing{}, Logger: slog.New(slog.DiscardHandler),
+	}))
+	defer server.Close()
+	b.url = server.URL
+	if _, err := b.client("").Reproduce(t.Context(), "rasch", 1); code(err) != wire.CodeInternal || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("%q %v", code(err), err)
 	}
 }

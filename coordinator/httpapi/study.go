@@ -3,7 +3,6 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"cohort/coordinator/state"
 	"cohort/coordinator/wire"
@@ -18,13 +17,9 @@ func (a *api) serveStudies() {
 const mostStudies = 50
 
 func (a *api) studies(w http.ResponseWriter, r *http.Request) error {
-	limit := mostStudies
-	if s := r.URL.Query().Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 {
-			return &wire.Error{Code: wire.CodeInvalid, Message: fmt.Sprintf("limit %q is no count", s)}
-		}
-		limit = n
+	limit, err := count(r, "limit", mostStudies)
+	if err != nil {
+		return err
 	}
 	return a.read(w, r, func(v *state.View, on *state.Watch) (any, error) {
 		views := []wire.StudyView{}

@@ -16,11 +16,7 @@ func (a *api) result(w http.ResponseWriter, r *http.Request) error {
 	if err := a.sign(r.Context(), &q); err != nil {
 		return err
 	}
-	out, err := a.propose(r, wire.CmdTaskResult, q)
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, out)
+	return a.change(w, r, wire.CmdTaskResult, q)
 }
 
 func (a *api) putPlan(w http.ResponseWriter, r *http.Request) error {
@@ -28,11 +24,7 @@ func (a *api) putPlan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.propose(r, wire.CmdPutPlan, q)
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, out)
+	return a.change(w, r, wire.CmdPutPlan, q)
 }
 
 func (a *api) checkpoint(w http.ResponseWriter, r *http.Request) error {
@@ -40,11 +32,7 @@ func (a *api) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.propose(r, wire.CmdPutCheckpoint, q)
-	if err != nil {
-		return err
-	}
-	return answer(w, out.Index, out)
+	return a.change(w, r, wire.CmdPutCheckpoint, q)
 }
 
 func (a *api) progress(w http.ResponseWriter, r *http.Request) error {

@@ -10,21 +10,23 @@ import (
 )
 
 const (
-	// mostJobs is how many of the newest jobs are counted and looked into.
+	// mostJobs is how many of the newest jobs are looked into.
 	mostJobs = 1000
 	// mostNames bounds the jobs and pipelines that are labels.
 	mostNames = 100
 )
 
 func (s *scrape) scheduler() {
-	status, free, used := map[wire.NodeStatus]int{}, 0, 0
+	status, free, used, placed := map[wire.NodeStatus]int{}, 0, 0, 0
 	for _, n := range s.v.Nodes(nil) {
 		status[n.Status]++
+		tasks := s.v.TasksOf(nil, n.ID)
+		placed += len(tasks)
 		if n.Status != wire.NodeReady {
 			continue
 		}
 		free += n.Resources.Cores
-		for _, k := range s.v.TasksOf(nil, n.ID) {
+		for _, k := range tasks {
 			used += k.Granted.Cores
 		}
 	}
@@ -33,16 +35,13 @@ func (s *scrape) scheduler() {
 	}
 	s.put("worker_cores", float64(used), "used")
 	s.put("worker_cores", float64(free-used), "free")
+	s.put("scheduler_tasks", float64(placed), "placed")
 	s.queue()
 }
 
-// queue counts the tasks of open jobs whose stages could run.
+// queue counts the tasks that wait, of open jobs whose stages could run.
 func (s *scrape) queue() {
-	placed, waiting := 0, 0
-	for _, n := range s.v.Nodes(nil) {
-		placed += len(s.v.TasksOf(nil, n.ID))
-	}
-	paused := 0
+	waiting, paused := 0, 0
 	for _, j := range s.v.OpenJobs() {
 		for st := range s.v.Ready(j.ID) {
 			for k := range s.v.Pending(j.ID, st.Name) {
@@ -54,16 +53,15 @@ func (s *scrape) queue() {
 			}
 		}
 	}
-	s.put("scheduler_tasks", float64(placed), "placed")
 	s.put("scheduler_tasks", float64(waiting), "waiting")
 	s.put("scheduler_tasks", float64(paused), "tried_again")
 }
 
 func (s *scrape) jobs() {
 	counts, told := map[wire.Status]int{}, 0
-	for _, j := range s.v.Jobs(nil, 0) { // newest first
+	for k, j := range s.v.Jobs(nil, 0) { // newest first
 		counts[j.Status]++
-		if told < mostNames && s.training(j) {
+		if k < mostJobs && told < mostNames && s.training(j) {
 			told++
 		}
 	}

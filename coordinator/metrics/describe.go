@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cohort/coordinator/wire"
@@ -68,9 +66,9 @@ func describe() map[string]desc {
 	return all
 }
 
-// name is a command's in a label.
-func name(n wire.Number) string {
-	known := map[wire.Number]string{
+// commands are their names in a label.
+func commands() map[wire.Number]string {
+	return map[wire.Number]string{
 		wire.CmdRegisterNode: "register_node", wire.CmdNodeStatus: "node_status", wire.CmdSubmitJob: "submit_job", wire.CmdStopJob: "stop_job",
 		wire.CmdAssign: "assign", wire.CmdTaskResult: "task_result", wire.CmdReleaseTasks: "release_tasks", wire.CmdPutCheckpoint: "put_checkpoint",
 		wire.CmdAddStages: "add_stages", wire.CmdFeatureLevel: "feature_level", wire.CmdPutPlan: "put_plan", wire.CmdRetryJob: "retry_job",
@@ -82,8 +80,4 @@ func name(n wire.Number) string {
 		wire.CmdStopDeployment: "stop_deployment", wire.CmdAppendAttempts: "append_attempts", wire.CmdSealAttempts: "seal_attempts",
 		wire.CmdPutAlerts: "put_alerts", wire.CmdAckAlert: "ack_alert", wire.CmdPutSilence: "put_silence",
 	}
-	if text, ok := known[n]; ok {
-		return text
-	}
-	return fmt.Sprint("command_", n)
 }

@@ -5,6 +5,8 @@
 package metrics
 
 import (
+	"fmt"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cohort/coordinator/consensus"
@@ -22,11 +24,14 @@ type Source struct {
 }
 
 // New returns a coordinator's collector.
-func New(s Source) prometheus.Collector { return &collector{Source: s, descs: describe()} }
+func New(s Source) prometheus.Collector {
+	return &collector{Source: s, descs: describe(), commands: commands()}
+}
 
 type collector struct {
 	Source
-	descs map[string]desc
+	descs    map[string]desc
+	commands map[wire.Number]string
 }
 
 type desc struct {
@@ -77,6 +82,14 @@ func (s *scrape) flag(name string, on bool, labels ...string) {
 	s.put(name, v, labels...)
 }
 
+// command is a command's name.
+func (c *collector) command(n wire.Number) string {
+	if text, ok := c.commands[n]; ok {
+		return text
+	}
+	return fmt.Sprint("command_", n)
+}
+
 func (s *scrape) raft() {
 	r := s.Raft()
 	s.flag("raft_leader", r.Leader)
@@ -86,6 +99,6 @@ func (s *scrape) raft() {
 	s.put("raft_snapshot_index", float64(r.Snapshot))
 	s.put("raft_voters", float64(r.Voters))
 	for number, n := range s.State.Applied() {
-		s.put("state_commands_total", float64(n), name(wire.Number(number)))
+		s.put("state_commands_total", float64(n), s.command(number))
 	}
 }

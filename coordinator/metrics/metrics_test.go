@@ -187,3 +187,22 @@ func TestLabelsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// However many jobs are kept, a scrape looks into the newest.
+func TestAScrapeLooksIntoTheNewestJobs(t *testing.T) {
+	t.Parallel()
+	c := busy(t)
+	for k := range 1000 {
+		c.must(wire.CmdSubmitJob, wire.SubmitJob{Job: wire.Job{ID: fmt.Sprint("j", k), Name: "j"}, Stages: []wire.Stage{stage("one", wire.StageNoop)}})
+	}
+	s, asked := c.source(true), 0
+	s.Progress = func(job string) []wire.Progress {
+		if asked++; strings.HasPrefix(job, "weekly") {
+			t.Errorf("job %s is looked into", job)
+		}
+		return nil
+	}
+	if n := testutil.CollectAndCount(metrics.New(s), "cohort_jobs"); n != 5 || asked != 1000 {
+		t.Errorf("%d statuses, %d jobs looked into", n, asked)
+	}
+}

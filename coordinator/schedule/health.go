@@ -25,10 +25,13 @@ const (
 )
 
 // watch holds the candidate against its bounds.
-func (r *rollout) watch(live map[int]wire.LiveStats, was, is Health) {
+func (r *rollout) watch(live Live, was, is Health) {
 	version := r.candidate()
-	stats, ok := live[version]
-	if version == 0 || !ok {
+	if version == 0 {
+		return
+	}
+	stats, ok := live(r.d.Model)[version]
+	if !ok {
 		return
 	}
 	wait := r.d.Spec.ForMS()

@@ -33,7 +33,7 @@ func Rollout(v *state.View, now int64, live Live, was Health) (decisions []Decis
 		if d.Status == wire.Ended {
 			continue
 		}
-		r.watch(live(d.Model), was, is)
+		r.watch(live, was, is)
 		for _, step := range []func(){r.rollBack, r.advance, r.sweep} {
 			if r.decision == nil {
 				step()

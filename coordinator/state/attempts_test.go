@@ -24,8 +24,13 @@ func (l *log) seal(first, last uint64) wire.Outcome {
 func TestAnAttemptCountsOnceByItsStudentAndID(t *testing.T) {
 	l := newLog(t)
 	l.must(wire.CmdAppendAttempts, wire.AppendAttempts{Attempts: []wire.Attempt{tried("ann", "1"), tried("bob", "1"), tried("ann", "1")}})
-	index := l.index
+	index, changed := l.index, l.s.Changed()
 	l.must(wire.CmdAppendAttempts, wire.AppendAttempts{Attempts: []wire.Attempt{tried("ann", "1"), tried("ann", "2")}})
+	select {
+	case <-changed:
+		t.Error("attempts wake whoever waits for something to decide on")
+	default:
+	}
 	v := l.s.Read()
 	if got, ok := v.Logged("ann", "1"); !ok || got != (wire.Logged{Seq: 1, Index: index}) {
 		t.Errorf("the first attempt is at %+v, %t", got, ok)

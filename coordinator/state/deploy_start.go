@@ -32,7 +32,7 @@ func (t *tx) startDeployment(c wire.StartDeployment) (string, *wire.Error) {
 			d.Jobs[c.Version] = c.Job.ID
 		}
 		d.Status, d.Next, d.Spec, d.Auto, d.Started = wire.Starting, c.Version, c.Spec, c.Auto, t.now
-		d.Reason, d.Forced = fmt.Sprintf("waits for replicas of version %d", c.Version), ""
+		d.Reason, d.Forced, d.Undone = fmt.Sprintf("waits for replicas of version %d", c.Version), "", false
 		if d.Previous == c.Version {
 			d.Previous = 0 // it is what comes, not what a rollback goes to
 		}

@@ -37,7 +37,7 @@ func (t *tx) stopAll(d *wire.Deployment, reason string) {
 		t.endReplicas(d.Jobs[version], reason)
 	}
 	t.setDeployment(*d, func(d *wire.Deployment) {
-		d.Status, d.Reason, d.Moved = wire.Ended, reason, t.now
+		d.Status, d.Reason, d.Moved, d.Undone = wire.Ended, reason, t.now, false
 		d.Routes, d.Jobs, d.Next, d.Previous, d.Forced = nil, map[int]string{}, 0, 0, ""
 	})
 }

@@ -284,12 +284,24 @@ func TestAVersionOnItsWayIsAbandoned(t *testing.T) {
 		l.serve(2)
 		abandon(2)
 		d := l.deployment()
-		if d.Next != 0 || cmp.Diff(all(1), d.Routes) != "" || d.Jobs[2] != "" || l.production() != 1 || d.Reason != "version 2: no" {
+		if d.Next != 0 || cmp.Diff(all(1), d.Routes) != "" || d.Jobs[2] != "" || l.production() != 1 || d.Reason != "version 2: no" || d.Undone {
 			t.Errorf("%s: %+v", name, d)
 		}
 		l.start(3)
 		l.serve(3)
 		l.move(split(1, 80, 3)...)
+		l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Rollback: true, Auto: true})
+		if d := l.deployment(); d.Status != wire.RolledBack || !d.Undone {
+			t.Errorf("%s: by the leader: %+v", name, d)
+		}
+		again = startOf(2)
+		again.Job.ID = "serve2b"
+		l.must(wire.CmdStartDeployment, again)
+		abandon(2)
+		if d := l.deployment(); d.Undone {
+			t.Errorf("%s: by hand: %+v", name, d)
+		}
+		l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Routes: split(1, 80, 3)})
 		l.must(wire.CmdMoveTraffic, wire.MoveTraffic{Model: rasch, Rollback: true})
 		if d := l.deployment(); d.Status != wire.RolledBack || cmp.Diff(all(1), d.Routes) != "" || d.Jobs[3] == "" || l.production() != 1 {
 			t.Errorf("%s: %+v", name, d)

@@ -133,7 +133,7 @@ func (t *tx) promotionOf(d *wire.Deployment, version int, c wire.MoveTraffic) (*
 func (t *tx) reroute(m move, c wire.MoveTraffic) {
 	t.setDeployment(*m.from, func(d *wire.Deployment) {
 		was := base(d)
-		d.Routes, d.Moved = m.routes, t.now
+		d.Routes, d.Moved, d.Undone = m.routes, t.now, c.Auto && c.Rollback
 		all := whole(m.routes)
 		if all == 0 {
 			d.Status, d.Reason = wire.Shifting, c.Reason
@@ -173,7 +173,7 @@ func (t *tx) trafficFollows(p wire.Promote) *wire.Error {
 	})
 	if err == nil && p.Rollback {
 		t.setDeployment(*t.deployment(p.Model), func(d *wire.Deployment) {
-			d.Status, d.Previous = wire.RolledBack, 0
+			d.Status, d.Previous, d.Undone = wire.RolledBack, 0, false
 			d.Reason = rollbackReason(wire.MoveTraffic{Reason: p.Reason})
 		})
 	}

@@ -41,7 +41,8 @@ func (s *Store) Read() *View {
 	return &View{txn: s.db.Txn(false), dropped: s.dropped}
 }
 
-// Changed is closed at the next applied command or restore.
+// Changed is closed at the next applied command or restore. Attempts close it not:
+// they come by the thousand, and nothing that is decided depends on their log.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +64,9 @@ const bodyVersion = 1
 // It panics on a command that this binary does not know: the node must not go
 // on and drift from the others.
 func (s *Store) Apply(index uint64, env wire.Envelope) wire.Outcome {
-	defer s.announce()
+	if env.Number != wire.CmdAppendAttempts && env.Number != wire.CmdSealAttempts {
+		defer s.announce()
+	}
 	s.applied.count(env.Number)
 	t := &tx{Txn: s.db.Txn(true), index: index, now: env.Time, actor: env.Actor}
 	if r := t.request(env.Request); r != nil {

@@ -48,9 +48,10 @@ type Deployment struct {
 	Previous int              `json:"previous,omitempty"` // that a rollback goes to; 0: none
 	Jobs     map[int]string   `json:"jobs"`               // version → job whose tasks are its replicas
 	Spec     DeploySpec       `json:"spec"`
-	Auto     bool             `json:"auto"`       // the leader moves traffic as the strategy says
-	Moved    int64            `json:"moved_ms"`   // when Routes last changed
-	Started  int64            `json:"started_ms"` // when Next was put on its way
+	Auto     bool             `json:"auto"`             // the leader moves traffic as the strategy says
+	Moved    int64            `json:"moved_ms"`         // when Routes last changed
+	Started  int64            `json:"started_ms"`       // when Next was put on its way
+	Undone   bool             `json:"undone,omitempty"` // the leader itself has taken Next's traffic back
 	// Forced is the reason for which an admin passed over the gates of Next.
 	Forced string `json:"forced,omitempty"`
 	Meta
