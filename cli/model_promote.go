@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cohort/coordinator/client"
 	"cohort/coordinator/wire"
 )
 
@@ -51,7 +52,23 @@ func (p *program) promoteModel(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.modelChanged(out, "%s is in %s", refOf(&v.ModelVersion), stage)
+	if err := p.modelChanged(out, "%s is in %s", refOf(&v.ModelVersion), stage); err != nil {
+		return err
+	}
+	if stage == wire.Production {
+		p.talkTraffic(c, api, &v.ModelVersion)
+	}
+	return nil
+}
+
+// talkTraffic says so where a version that went into production has no traffic:
+// the registry moves none, a deployment does.
+func (p *program) talkTraffic(c *cli.Context, api *client.Client, v *wire.ModelVersion) {
+	d, _, err := api.Deployment(c.Context, v.Model, 0, 0)
+	if err != nil || len(d.Routes) == 0 || d.Share(v.Version) > 0 {
+		return
+	}
+	p.talk("traffic stays with version %d; to move it: cohort deploy start%s %s", d.Base(), p.addrFlag(c), refOf(v))
 }
 
 func (p *program) modelRollbackCommand() *cli.Command {
@@ -85,5 +102,9 @@ func (p *program) rollBackModel(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.modelChanged(out, "%s is in production", refOf(&v.ModelVersion))
+	if err := p.modelChanged(out, "%s is in production", refOf(&v.ModelVersion)); err != nil {
+		return err
+	}
+	p.talkTraffic(c, api, &v.ModelVersion)
+	return nil
 }

@@ -194,6 +194,9 @@ func TestModelWrites(t *testing.T) {
 	for _, verb := range []string{"promote", "rollback", "alias", "notes", "delete"} {
 		s.answers["POST /v1/models/rasch/"+verb] = []any{wire.Outcome{Index: 9, ID: "rasch"}}
 	}
+	s.answers["GET /v1/deployments/rasch"] = []any{wire.DeploymentView{Deployment: wire.Deployment{
+		Model: "rasch", Routes: []wire.Route{{Version: 1, Percent: 100}},
+	}}}
 	for _, c := range []struct{ line, out, request, body string }{
 		{"promote rasch", "rasch@2 is in production\n", "promote", `{"model":"rasch","version":2,"stage":"production"}`},
 		{"promote rasch@1 --stage staging --check-index 7", "rasch@1 is in staging\n", "promote", `{"model":"rasch","version":1,"stage":"staging","check_index":7}`},
@@ -211,6 +214,10 @@ func TestModelWrites(t *testing.T) {
 		o := cohort(t, "", nil, append(append([]string{"model"}, strings.Fields(c.line)...), "--addr", url)...)
 		if o.out != c.out || o.code != 0 {
 			t.Errorf("%s: %+v", c.line, o)
+		}
+		stays := strings.HasSuffix(c.out, "@2 is in production\n")
+		if hint := "traffic stays with version 1; to move it: cohort deploy start --addr " + url + " rasch@2\n"; stays != (o.err == hint) {
+			t.Errorf("%s says %q", c.line, o.err)
 		}
 		if got := f.body("POST /v1/models/rasch/" + c.request); got != c.body {
 			t.Errorf("%s sent %s, want %s", c.line, got, c.body)

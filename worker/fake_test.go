@@ -230,7 +230,7 @@ func (c *cluster) Promote(ctx context.Context, p wire.Promote) (wire.Outcome, er
 func (c *cluster) StartDeployment(_ context.Context, model string, q wire.DeployRequest) (wire.Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.promotions = append(c.promotions, wire.Promote{Model: model, Version: q.Version, Traffic: true})
+	c.promotions = append(c.promotions, wire.Promote{Model: model, Version: q.Version}) // of no stage: a deployment
 	return c.promoted, nil
 }
 

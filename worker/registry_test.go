@@ -52,7 +52,7 @@ func TestAPromotionOutlivesItsCoordinator(t *testing.T) {
 				t.Errorf("%s: %+v", k.settings, r)
 			}
 		}
-		if last := c.promotions[len(c.promotions)-1]; !last.Traffic || last.Version != 7 {
+		if last := c.promotions[len(c.promotions)-1]; last.Stage != "" || last.Version != 7 {
 			t.Errorf("the last one asked for %+v", last)
 		}
 		c.promoted.Code = wire.CodeConflict

@@ -87,7 +87,7 @@ func (d *decider) apply(r wire.AlertRule, open map[string]*wire.Alert) {
 	for _, f := range d.facts[r.When] {
 		key := groupOf(r, f.labels)
 		ripe := groups[key]
-		if d.since(r.When, f)+milliseconds(r.For) <= d.Now {
+		if d.since(r.When, f)+r.ForMS() <= d.Now {
 			ripe = append(ripe, f)
 		}
 		groups[key] = ripe
@@ -198,15 +198,6 @@ func describe(things []fact) string {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	return text + ". " + sorted[0].todo
-}
-
-// milliseconds of a duration that was checked; empty is 0.
-func milliseconds(text string) int64 {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0
-	}
-	return d.Milliseconds()
 }
 
 // View is the part of the state that incidents are found in.

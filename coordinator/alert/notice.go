@@ -83,7 +83,7 @@ func (m Mail) kind(a *wire.Alert, rule wire.AlertRule, told int64, silent bool) 
 		brief := told == 0 && (a.Ended-a.Since < Gather.Milliseconds() || a.By != "") // whoever took care of it knows
 		return Over, told < a.Ended && m.Now-a.Ended < Stale.Milliseconds() && !brief
 	}
-	switch again := milliseconds(rule.Again); {
+	switch again := rule.AgainMS(); {
 	case silent, a.Status == wire.AlertAcknowledged:
 		return "", false
 	case told == 0:

@@ -106,6 +106,8 @@ func (s *search) next() *replica {
 // ownError is a fault of this gateway, for which no replica is to blame.
 type ownError struct{ error }
 
+func (e *ownError) Unwrap() error { return e.error }
+
 // try asks one; nil: the next one is to be asked.
 func (s *search) try(ctx context.Context, r *replica) *answer {
 	s.tried[r] = true

@@ -69,21 +69,11 @@ func (r *rollout) at(when int64) bool {
 	return when <= r.now
 }
 
-// share is a version's part of the traffic.
-func (r *rollout) share(version int) int {
-	for _, route := range r.d.Routes {
-		if route.Version == version {
-			return route.Percent
-		}
-	}
-	return 0
-}
-
 // candidate is the version that bounds are held against: the one that comes, or
 // has come and can still be taken back; 0: none.
 func (r *rollout) candidate() int {
 	switch {
-	case r.d.Next != 0 && r.share(r.d.Next) > 0:
+	case r.d.Next != 0 && r.d.Share(r.d.Next) > 0:
 		return r.d.Next
 	case r.d.Next == 0 && r.d.Status == wire.Live && r.d.Previous != 0:
 		return r.d.Routes[0].Version
@@ -120,7 +110,7 @@ func (r *rollout) advance() {
 	if d.Next == 0 {
 		return
 	}
-	part := r.share(d.Next)
+	part := r.d.Share(d.Next)
 	if !r.whole() {
 		if part == 0 {
 			r.giveUp()
@@ -145,12 +135,7 @@ func (r *rollout) advance() {
 
 // step is the next part of the traffic for the version on its way.
 func (r *rollout) step(part int) wire.MoveTraffic {
-	base, next := 0, r.d.Next
-	for _, route := range r.d.Routes {
-		if route.Version != next {
-			base = route.Version
-		}
-	}
+	base, next := r.d.Base(), r.d.Next
 	if r.d.Spec.Strategy == "canary" && base != 0 {
 		for _, percent := range r.d.Spec.Canary {
 			if percent > part {
@@ -176,10 +161,8 @@ func (r *rollout) tasks() []*wire.Task {
 // whole reports whether all replicas of the version on its way are ready.
 func (r *rollout) whole() bool {
 	tasks := r.tasks()
-	return len(tasks) > 0 && !slices.ContainsFunc(tasks, func(k *wire.Task) bool { return !serves(k) })
+	return len(tasks) > 0 && !slices.ContainsFunc(tasks, func(k *wire.Task) bool { return !k.Serves() })
 }
-
-func serves(k *wire.Task) bool { return k.Status == wire.Running && k.Addr != "" }
 
 // giveUp ends a version whose replicas do not come to be ready.
 func (r *rollout) giveUp() {
@@ -193,7 +176,7 @@ func (r *rollout) giveUp() {
 	ready, reason := 0, ""
 	for _, k := range tasks {
 		switch {
-		case serves(k):
+		case k.Serves():
 			ready++
 		case fresh && (k.Cause == wire.CauseFatal || k.Failures > retries):
 			r.end(r.d.Next, fmt.Sprintf("replica %s failed %d times: %s", k.ID, k.Failures, k.Error))
@@ -210,7 +193,7 @@ func (r *rollout) giveUp() {
 // sweep ends replicas that nothing needs any more.
 func (r *rollout) sweep() {
 	for _, version := range slices.Sorted(maps.Keys(r.d.Jobs)) {
-		if version == r.d.Next || r.share(version) > 0 {
+		if version == r.d.Next || r.d.Share(version) > 0 {
 			continue
 		}
 		keep, reason := int64(keepOthers), "has no traffic any more"

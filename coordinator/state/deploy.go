@@ -64,17 +64,6 @@ func whole(routes []wire.Route) int {
 	return 0
 }
 
-// base is the version that answers beside, or before, the one on its way; 0: none.
-func base(d *wire.Deployment) int {
-	best := wire.Route{}
-	for _, r := range d.Routes {
-		if r.Version != d.Next && r.Percent > best.Percent {
-			best = r
-		}
-	}
-	return best.Version
-}
-
 // settleRoutes puts routes into their order and refuses those that do not deal
 // out all of the traffic.
 func settleRoutes(routes []wire.Route) ([]wire.Route, *wire.Error) {

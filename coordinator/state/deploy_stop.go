@@ -24,7 +24,7 @@ func (t *tx) stopDeployment(c wire.StopDeployment) (string, *wire.Error) {
 		t.stopAll(d, reason)
 	case d.Jobs[c.Version] == "":
 		return "", undeployed(c.Model, c.Version)
-	case routed(d, c.Version):
+	case d.Share(c.Version) > 0:
 		return "", refuse(wire.CodeConflict, "version %d of model %s has traffic: move that first", c.Version, c.Model)
 	default:
 		t.drop(d, c.Version, wire.Live, reason)

@@ -315,25 +315,6 @@ func TestAVersionOnItsWayIsAbandoned(t *testing.T) {
 	}
 }
 
-func TestAPromotionTakesTheTrafficAlong(t *testing.T) {
-	l := deployed(t)
-	p := wire.Promote{Model: rasch, Version: 1, Stage: wire.Production, Traffic: true}
-	l.declined(wire.CmdPromote, p, wire.CodeNotFound, "not deployed")
-	if l.production() != 0 {
-		t.Error("a refused promotion has moved production")
-	}
-	l.start(1)
-	l.serve(1)
-	l.must(wire.CmdPromote, p)
-	l.start(2)
-	l.serve(2)
-	l.move(all(2)...)
-	l.must(wire.CmdPromote, wire.Promote{Model: rasch, Rollback: true, Traffic: true})
-	if d := l.deployment(); d.Status != wire.RolledBack || d.Previous != 0 || cmp.Diff(all(1), d.Routes) != "" || l.production() != 1 {
-		t.Errorf("got %+v", d)
-	}
-}
-
 func TestADeploymentSeenByAPerson(t *testing.T) {
 	l := deployed(t)
 	l.start(1)

@@ -67,19 +67,15 @@ func (t *tx) checkTraffic(c wire.MoveTraffic) (m move, err *wire.Error) {
 func before(d *wire.Deployment) ([]wire.Route, *wire.Error) {
 	back := d.Previous
 	if d.Next != 0 {
-		if !routed(d, d.Next) {
+		if d.Share(d.Next) == 0 {
 			return nil, nil
 		}
-		back = base(d)
+		back = d.Base()
 	}
 	if back == 0 {
 		return nil, refuse(wire.CodeConflict, "model %s has nothing to roll back to: no other version has replicas that answered before", d.Model)
 	}
 	return []wire.Route{{Version: back, Percent: 100}}, nil
-}
-
-func routed(d *wire.Deployment, version int) bool {
-	return slices.ContainsFunc(d.Routes, func(r wire.Route) bool { return r.Version == version })
 }
 
 // servable refuses routes to versions without a ready replica, and a split among
@@ -96,7 +92,7 @@ func (t *tx) servable(d *wire.Deployment, routes []wire.Route) *wire.Error {
 	if whole(routes) != 0 {
 		return nil
 	}
-	stays := slices.ContainsFunc(routes, func(r wire.Route) bool { return r.Version == base(d) })
+	stays := slices.ContainsFunc(routes, func(r wire.Route) bool { return r.Version == d.Base() })
 	comes := d.Next == 0 || slices.ContainsFunc(routes, func(r wire.Route) bool { return r.Version == d.Next })
 	if len(routes) != 2 || !stays || !comes {
 		return refuse(wire.CodeConflict, "model %s: traffic is split between the version that answers and one on its way", d.Model)
@@ -132,7 +128,7 @@ func (t *tx) promotionOf(d *wire.Deployment, version int, c wire.MoveTraffic) (*
 // reroute writes the new traffic down.
 func (t *tx) reroute(m move, c wire.MoveTraffic) {
 	t.setDeployment(*m.from, func(d *wire.Deployment) {
-		was := base(d)
+		was := d.Base()
 		d.Routes, d.Moved, d.Undone = m.routes, t.now, c.Auto && c.Rollback
 		all := whole(m.routes)
 		if all == 0 {
@@ -162,22 +158,6 @@ func rollbackReason(c wire.MoveTraffic) string {
 		return "rolled back by hand"
 	}
 	return c.Reason
-}
-
-// trafficFollows gives all traffic to the version that a promotion has just put
-// into production.
-func (t *tx) trafficFollows(p wire.Promote) *wire.Error {
-	_, err := t.moveTraffic(wire.MoveTraffic{
-		Model: p.Model, Routes: []wire.Route{{Version: t.model(p.Model).Production, Percent: 100}},
-		Reason: p.Reason,
-	})
-	if err == nil && p.Rollback {
-		t.setDeployment(*t.deployment(p.Model), func(d *wire.Deployment) {
-			d.Status, d.Previous, d.Undone = wire.RolledBack, 0, false
-			d.Reason = rollbackReason(wire.MoveTraffic{Reason: p.Reason})
-		})
-	}
-	return err
 }
 
 // drop ends the replicas of a version without traffic. Where that was on its way,

@@ -41,7 +41,7 @@ func (v *View) Replicas(model string) map[int][]string {
 func readyAddrs(tasks []*wire.Task) []string {
 	var addrs []string
 	for _, k := range tasks {
-		if k.Status == wire.Running && k.Addr != "" {
+		if k.Serves() {
 			addrs = append(addrs, k.Addr)
 		}
 	}
@@ -61,14 +61,9 @@ func DeploymentView(v *View, w *Watch, d *wire.Deployment) wire.DeploymentView {
 	view := wire.DeploymentView{Deployment: *d, Versions: []wire.DeployedVersion{}}
 	for _, version := range slices.SortedFunc(maps.Keys(d.Jobs), func(a, b int) int { return cmp.Compare(b, a) }) {
 		tasks := v.Tasks(w, d.Jobs[version], ServeStage)
-		row := wire.DeployedVersion{Version: version, Job: d.Jobs[version], Wanted: len(tasks), Addrs: readyAddrs(tasks)}
+		row := wire.DeployedVersion{Version: version, Job: d.Jobs[version], Percent: d.Share(version), Wanted: len(tasks), Addrs: readyAddrs(tasks)}
 		if row.Ready = len(row.Addrs); row.Ready == 0 {
 			row.Addrs = []string{}
-		}
-		for _, r := range d.Routes {
-			if r.Version == version {
-				row.Percent = r.Percent
-			}
 		}
 		row.Reason = unready(v, w, d.Jobs[version], tasks)
 		view.Versions = append(view.Versions, row)
@@ -80,7 +75,7 @@ func DeploymentView(v *View, w *Watch, d *wire.Deployment) wire.DeploymentView {
 func unready(v *View, w *Watch, job string, tasks []*wire.Task) string {
 	for _, k := range tasks {
 		switch {
-		case k.Status == wire.Running && k.Addr != "":
+		case k.Serves():
 		case k.Reason != "":
 			return k.Reason
 		case k.Status == wire.Running:

@@ -9,15 +9,7 @@ import (
 )
 
 func (t *tx) promote(p wire.Promote) (string, *wire.Error) {
-	if err := t.moveModel(p); err != nil {
-		return "", err
-	}
-	if p.Traffic {
-		if err := t.trafficFollows(p); err != nil {
-			return "", err
-		}
-	}
-	return p.Model, nil
+	return p.Model, t.moveModel(p)
 }
 
 // moveModel moves a version to a stage, with all the checks of a promotion. One

@@ -137,11 +137,7 @@ func oneOf(at, got string, known []string, note Noter) {
 	if slices.Contains(known, got) {
 		return
 	}
-	hint := "known: " + strings.Join(known, ", ")
-	if near := Nearest(got, known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	note(at, "%q is unknown; %s", got, hint)
+	note(at, "%q is unknown; %s", got, hint(got, known))
 }
 
 // duration checks a text that may be empty.
@@ -170,6 +166,12 @@ func (r AlertReceiver) check(at string, note Noter) {
 		}
 	}
 }
+
+// ForMS is For in milliseconds, 0 where there is none.
+func (r AlertRule) ForMS() int64 { return milliseconds(r.For) }
+
+// AgainMS is Again in milliseconds, 0 where there is none.
+func (r AlertRule) AgainMS() int64 { return milliseconds(r.Again) }
 
 // Reference reports whether a text is a reference to a secret.
 func Reference(text string) bool {

@@ -57,6 +57,30 @@ type Deployment struct {
 	Meta
 }
 
+// Share is a version's part of the traffic, per cent.
+func (d *Deployment) Share(version int) int {
+	for _, r := range d.Routes {
+		if r.Version == version {
+			return r.Percent
+		}
+	}
+	return 0
+}
+
+// Base is the version that answers beside, or before, the one on its way; 0: none.
+func (d *Deployment) Base() int {
+	best := Route{}
+	for _, r := range d.Routes {
+		if r.Version != d.Next && r.Percent > best.Percent {
+			best = r
+		}
+	}
+	return best.Version
+}
+
+// Serves reports whether the task is a replica that is ready.
+func (k *Task) Serves() bool { return k.Status == Running && k.Addr != "" }
+
 // ServeSettings are of the stage that is a replica, of run kind service.
 // Inputs: "weights", "manifest".
 type ServeSettings struct {

@@ -252,8 +252,6 @@ type Promote struct {
 	Admin      bool       `json:"admin,omitempty"`    // the API's finding: the actor is one
 	Reason     string     `json:"reason,omitempty"`
 	CheckIndex uint64     `json:"check_index,omitempty"` // of the model
-	// Traffic moves the deployment's traffic with it, in the same write.
-	Traffic bool `json:"traffic,omitempty"`
 }
 
 // SetModel sets an alias, a note or takes either away.

@@ -305,11 +305,15 @@ func (d *decoder) oneOf(path, value string, known ...string) {
 	if slices.Contains(known, value) {
 		return
 	}
-	hint := "known: " + strings.Join(known, ", ")
+	d.at(path, "%q is unknown; %s", value, hint(value, known))
+}
+
+// hint says what was perhaps meant, else what is known.
+func hint(value string, known []string) string {
 	if near := Nearest(value, known); near != "" {
-		hint = "did you mean " + near + "?"
+		return "did you mean " + near + "?"
 	}
-	d.at(path, "%q is unknown; %s", value, hint)
+	return "known: " + strings.Join(known, ", ")
 }
 
 func (d *decoder) between(path string, value, low, high float64) {

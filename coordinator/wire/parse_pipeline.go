@@ -182,11 +182,10 @@ func (d *decoder) checkPostgres(p *PostgresSpec) {
 
 // checkReference never repeats the value: it may be the secret itself.
 func (d *decoder) checkReference(path, ref string) {
-	kind, name, ok := strings.Cut(ref, ":")
 	switch {
 	case ref == "":
 		d.at(path, "is missing: env:NAME or file:PATH")
-	case !ok || kind != "env" && kind != "file" || name == "" || strings.HasPrefix(name, "//"):
+	case !Reference(ref):
 		d.at(path, "must be env:NAME or file:PATH, never the secret itself")
 	}
 }

@@ -121,11 +121,7 @@ func (d *decoder) checkRungs(t *TuneSpec, epochs int) {
 func (d *decoder) checkDomain(name string, t *TuneDomain, sampler string) {
 	path := "tune.space." + name
 	if !slices.Contains(Tunable(), name) {
-		hint := "known: " + strings.Join(Tunable(), ", ")
-		if near := Nearest(name, Tunable()); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		d.at(path, "is no setting that a study chooses; %s", hint)
+		d.at(path, "is no setting that a study chooses; %s", hint(name, Tunable()))
 		return
 	}
 	if len(t.Values) > 0 {
