@@ -1,14 +1,10 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 
 	"cohort/coordinator/wire"
@@ -19,11 +15,8 @@ import (
 	"cohort/kernels/cpu"
 )
 
-// Bounds of what is read.
-const (
-	maxManifest = 64 << 20
-	manifestV1  = 1
-)
+// manifestV1 is the format of manifests that is known.
+const manifestV1 = 1
 
 // model is what a replica serves.
 type model struct {
@@ -68,19 +61,11 @@ func load(ctx context.Context, c Config) (*model, error) {
 
 // readManifest reads a manifest whose bytes have the hash.
 func readManifest(ctx context.Context, b lake.Blobs, hash string) (m wire.ModelManifest, err error) {
-	rc, err := b.Get(ctx, hash)
+	text, err := lake.Read(ctx, b, hash)
 	if err != nil {
-		return m, fmt.Errorf("open manifest: %w", err)
+		return m, fmt.Errorf("manifest: %w", err)
 	}
-	defer rc.Close() //nolint:errcheck // read only
-	text, err := io.ReadAll(io.LimitReader(rc, maxManifest))
-	if err != nil {
-		return m, fmt.Errorf("read manifest %s: %w", hash, err)
-	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != hash {
-		return m, fmt.Errorf("read manifest %s: %w", hash, lake.ErrCorrupt)
-	}
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&m); err != nil {
+	if err := json.Unmarshal(text, &m); err != nil {
 		return m, &source.InputError{File: "manifest " + hash, Text: err.Error()}
 	}
 	return m, nil

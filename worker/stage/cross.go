@@ -1,13 +1,13 @@
 package stage
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 // runCross gathers the folds of a cross-validation.
@@ -40,7 +40,7 @@ func runCross(ctx context.Context, env Env, s wire.Stage) (r wire.TaskResult, er
 	if err != nil {
 		return r, fmt.Errorf("encode folds: %w", err)
 	}
-	hash, _, err := env.Blobs.Put(ctx, bytes.NewReader(text))
+	hash, err := lake.Write(ctx, env.Blobs, text)
 	if err != nil {
 		return r, fmt.Errorf("store folds: %w", err)
 	}

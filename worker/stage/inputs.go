@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +41,7 @@ func addInputs(ctx context.Context, env Env, in map[string]string, s wire.ShardS
 		if err != nil {
 			return nil, fmt.Errorf("encode items: %w", err)
 		}
-		if f.Inputs.Items, _, err = env.Blobs.Put(ctx, bytes.NewReader(text)); err != nil {
+		if f.Inputs.Items, err = lake.Write(ctx, env.Blobs, text); err != nil {
 			return nil, fmt.Errorf("store items: %w", err)
 		}
 	}

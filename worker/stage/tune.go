@@ -1,17 +1,16 @@
 package stage
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
 	"cohort/coordinator/schedule"
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 	"cohort/dkt/tune"
 )
 
@@ -39,7 +38,7 @@ func runTune(ctx context.Context, env Env, s wire.Stage) (r wire.TaskResult, err
 	if err != nil {
 		return r, fmt.Errorf("encode best settings: %w", err)
 	}
-	hash, _, err := env.Blobs.Put(ctx, bytes.NewReader(text))
+	hash, err := lake.Write(ctx, env.Blobs, text)
 	if err != nil {
 		return r, fmt.Errorf("store best settings: %w", err)
 	}
@@ -84,21 +83,13 @@ func judge(study tune.Study, trials map[string]wire.Trial) (came wire.Tuned, err
 	return came, nil
 }
 
-// longestPart bounds what one part says, bytes.
-const longestPart = 1 << 20
-
 // readAll reads the inputs of a stage that gathers others, by their names.
 func readAll[T any](ctx context.Context, env Env, in map[string]string) (map[string]T, error) {
 	all := make(map[string]T, len(in))
 	for _, name := range slices.Sorted(maps.Keys(in)) {
-		rc, err := env.Blobs.Get(ctx, in[name])
+		text, err := lake.Read(ctx, env.Blobs, in[name])
 		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", name, err)
-		}
-		text, err := io.ReadAll(io.LimitReader(rc, longestPart))
-		_ = rc.Close() // read only
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		var v T
 		if err := json.Unmarshal(text, &v); err != nil {

@@ -103,6 +103,16 @@ func TestAStudyWithoutATrialFailsForGood(t *testing.T) {
 	}
 }
 
+// What a part says is read whole, however long it is.
+func TestALongPartIsReadWhole(t *testing.T) {
+	b := newBench(t)
+	long := strings.Repeat("x", 2<<20)
+	all, err := readAll[string](t.Context(), b.env, map[string]string{"part": b.put(`"` + long + `"`)})
+	if err != nil || all["part"] != long {
+		t.Errorf("%d bytes of %d: %v", len(all["part"]), len(long), err)
+	}
+}
+
 func TestACrossValidationGathersItsFolds(t *testing.T) {
 	b := newBench(t)
 	in := map[string]string{}

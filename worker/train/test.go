@@ -1,12 +1,12 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 	"cohort/dkt"
 	"cohort/dkt/baseline"
 	"cohort/dkt/checkpoint"
@@ -60,7 +60,7 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 	}
 	r.Outputs = map[string]string{}
 	if r.Result, err = json.Marshal(out); err == nil && s.Split.Folds > 0 { // somebody gathers them
-		r.Outputs["test"], _, err = env.Blobs.Put(ctx, bytes.NewReader(r.Result))
+		r.Outputs["test"], err = lake.Write(ctx, env.Blobs, r.Result)
 	}
 	return r, err
 }

@@ -1,13 +1,13 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 // Trial does one rung of a trial: it goes on from where the rung before ended, or
@@ -22,7 +22,7 @@ func Trial(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, 
 	if err != nil {
 		return r, err
 	}
-	s, err := Overlay(t.TrainSettings, t.Params)
+	s, err := overlay(t.TrainSettings, t.Params)
 	if err != nil {
 		return r, err
 	}
@@ -66,7 +66,7 @@ func tell(ctx context.Context, env Env, r *wire.TaskResult, came wire.Trial) err
 	if err != nil {
 		return fmt.Errorf("encode trial: %w", err)
 	}
-	if r.Outputs["trial"], _, err = env.Blobs.Put(ctx, bytes.NewReader(text)); err != nil {
+	if r.Outputs["trial"], err = lake.Write(ctx, env.Blobs, text); err != nil {
 		return fmt.Errorf("store trial: %w", err)
 	}
 	var all map[string]json.RawMessage
