@@ -1,12 +1,14 @@
 package checkpoint
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 
 	"cohort/dataplane"
+	"cohort/dataplane/lake"
 	"cohort/dkt"
 	"cohort/kernels"
 )
@@ -161,6 +163,22 @@ func WeightsOf(p *kernels.Params, m Model) (*File, error) {
 	}
 	meta := map[string]string{"format": "cohort-weights", "version": version, "model": string(text)}
 	return newFile(split("", p.Shape, p.Data), meta)
+}
+
+// LoadWeights reads the file of Weights that has a hash from a store, and checks both
+// hashes.
+func LoadWeights(ctx context.Context, b lake.Blobs, hash string) (*kernels.Params, Model, error) {
+	rc, err := b.Get(ctx, hash)
+	if err != nil {
+		return nil, Model{}, fmt.Errorf("open weights: %w", err)
+	}
+	rc = lake.Verify(rc, hash)
+	defer rc.Close() //nolint:errcheck // read only
+	p, m, err := ReadWeights(rc)
+	if err != nil {
+		return nil, m, fmt.Errorf("read weights %s: %w", hash, err)
+	}
+	return p, m, nil
 }
 
 // ReadWeights reads the file of Weights and checks the weights hash.

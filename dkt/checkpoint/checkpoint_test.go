@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"cohort/dataplane"
+	"cohort/dataplane/lake"
 	"cohort/dkt"
 	"cohort/dkt/metric"
 	"cohort/kernels"
@@ -85,6 +87,28 @@ func TestWeightsComeBackWithTheirVocabulary(t *testing.T) {
 	}
 	if _, err := ReadState(f); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("weights were read as a state: %v", err)
+	}
+}
+
+// mixed is a store that gives one blob's bytes for whatever is asked for.
+type mixed struct {
+	lake.Blobs
+	text []byte
+}
+
+func (m mixed) Get(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(m.text)), nil
+}
+
+// Sound weights are not those asked for when the file has another hash.
+func TestWeightsAreThoseOfTheHash(t *testing.T) {
+	text := bytesOf(t, file(t)(Weights(state().Best, []string{"a", "b", "c"}, nil)))
+	b := mixed{text: text}
+	if _, m, err := LoadWeights(t.Context(), b, lake.Hash(text)); err != nil || m.Hash == "" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, _, err := LoadWeights(t.Context(), b, lake.Hash(nil)); !errors.Is(err, lake.ErrCorrupt) {
+		t.Errorf("other weights: %v", err)
 	}
 }
 

@@ -73,15 +73,9 @@ func readManifest(ctx context.Context, b lake.Blobs, hash string) (m wire.ModelM
 
 // readModel reads weights and holds them against their manifest.
 func readModel(ctx context.Context, c Config, s wire.ServeSettings, m wire.ModelManifest, refuse func(string, ...any) error) (*model, error) {
-	rc, err := c.Blobs.Get(ctx, m.Weights)
+	p, of, err := checkpoint.LoadWeights(ctx, c.Blobs, m.Weights)
 	if err != nil {
-		return nil, fmt.Errorf("open weights: %w", err)
-	}
-	rc = lake.Verify(rc, m.Weights)
-	defer rc.Close() //nolint:errcheck // read only
-	p, of, err := checkpoint.ReadWeights(rc)
-	if err != nil {
-		return nil, fmt.Errorf("read weights %s: %w", m.Weights, err)
+		return nil, err //nolint:wrapcheck // it names the weights
 	}
 	switch {
 	case of.Hash != m.WeightsHash:

@@ -45,10 +45,11 @@ func runCompare(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult,
 		}
 	}
 	if hash := st.Inputs["weights"]; hash != "" {
-		if same.Weights, err = weightsHash(ctx, env, hash); err != nil {
+		_, made, err := checkpoint.LoadWeights(ctx, env.Blobs, hash)
+		if err != nil {
 			return r, err
 		}
-		if same.Weights != m.WeightsHash {
+		if same.Weights = made.Hash; same.Weights != m.WeightsHash {
 			return r, differs(m, "the weights come to %s, not %s", same.Weights, m.WeightsHash)
 		}
 	}
@@ -61,17 +62,4 @@ func runCompare(ctx context.Context, env Env, st wire.Stage) (r wire.TaskResult,
 // differs is an error that no retry helps.
 func differs(m wire.ModelManifest, format string, args ...any) error {
 	return &source.InputError{File: "model " + m.Model, Text: fmt.Sprintf(format, args...)}
-}
-
-func weightsHash(ctx context.Context, env Env, file string) (string, error) {
-	rc, err := env.Blobs.Get(ctx, file)
-	if err != nil {
-		return "", fmt.Errorf("open weights: %w", err)
-	}
-	defer rc.Close() //nolint:errcheck // read only
-	_, m, err := checkpoint.ReadWeights(rc)
-	if err != nil {
-		return "", fmt.Errorf("read weights %s: %w", file, err)
-	}
-	return m.Hash, nil
 }

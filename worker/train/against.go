@@ -30,14 +30,9 @@ func (c *comparison) baseline(ctx context.Context) ([]float32, error) {
 	if hash == "" {
 		return z, nil
 	}
-	rc, err := c.env.Blobs.Get(ctx, hash)
+	p, m, err := checkpoint.LoadWeights(ctx, c.env.Blobs, hash)
 	if err != nil {
-		return nil, fmt.Errorf("open weights in production: %w", err)
-	}
-	defer rc.Close() //nolint:errcheck // read only
-	p, m, err := checkpoint.ReadWeights(rc)
-	if err != nil {
-		return nil, fmt.Errorf("read weights in production %s: %w", hash, err)
+		return nil, fmt.Errorf("weights in production: %w", err)
 	}
 	t, err := c.translate(ctx, m)
 	if err != nil {

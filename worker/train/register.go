@@ -26,14 +26,9 @@ func Register(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResul
 	if s.TrainSettings, err = tuned(ctx, env, in, s.TrainSettings); err != nil {
 		return r, err
 	}
-	rc, err := env.Blobs.Get(ctx, in["weights"])
+	_, m, err := checkpoint.LoadWeights(ctx, env.Blobs, in["weights"])
 	if err != nil {
-		return r, fmt.Errorf("open weights: %w", err)
-	}
-	defer rc.Close() //nolint:errcheck // read only
-	_, m, err := checkpoint.ReadWeights(rc)
-	if err != nil {
-		return r, fmt.Errorf("read weights %s: %w", in["weights"], err)
+		return r, err
 	}
 	made := wire.ModelManifest{
 		FormatVersion: 1, Model: s.Name, Weights: in["weights"], WeightsHash: m.Hash, Engine: cmp.Or(s.Model.Engine, fusedKernels),

@@ -66,14 +66,9 @@ func Test(ctx context.Context, env Env, a wire.Assignment) (r wire.TaskResult, e
 }
 
 func weights(ctx context.Context, env Env, hash string, c *corpus) (*kernels.Params, error) {
-	rc, err := env.Blobs.Get(ctx, hash)
+	p, _, err := checkpoint.LoadWeights(ctx, env.Blobs, hash)
 	if err != nil {
-		return nil, fmt.Errorf("open weights: %w", err)
-	}
-	defer rc.Close() //nolint:errcheck // read only
-	p, _, err := checkpoint.ReadWeights(rc)
-	if err != nil {
-		return nil, fmt.Errorf("read weights %s: %w", hash, err)
+		return nil, err
 	}
 	if p.Shape.Skills != len(c.skills) {
 		return nil, inputf("weights %s know %d skills, the data has %d", hash, p.Shape.Skills, len(c.skills))
