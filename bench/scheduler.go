@@ -145,8 +145,11 @@ func since(t time.Time) float64 { return float64(time.Since(t).Microseconds()) /
 func quantile(values []float64, q float64) float64 {
 	v := slices.Clone(values)
 	slices.Sort(v)
-	return v[min(len(v)-1, int(q*float64(len(v))))]
+	return sorted(v, q)
 }
+
+// sorted is a quantile of values that are in order.
+func sorted(v []float64, q float64) float64 { return v[min(len(v)-1, int(q*float64(len(v))))] }
 
 // Scenarios are graphs of so many stages, and the submits.
 func (s *Scheduler) Scenarios(stages int) []Scenario {

@@ -42,7 +42,7 @@ type Asked struct {
 type Serving struct {
 	asked   Asked
 	replica *serve.Replica
-	gateway *served
+	gateway served
 	model   *infer.Model
 	client  *http.Client
 	bodies  [][]byte
@@ -54,25 +54,29 @@ const bodiesMade = 4096
 
 // NewServing starts a replica of an untrained model: what it costs does not depend
 // on the weights.
-func NewServing(ctx context.Context, a Asked) (*Serving, error) {
-	s := &Serving{asked: a, client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 4096}}}
+func NewServing(ctx context.Context, a Asked) (s *Serving, err error) {
+	s = &Serving{asked: a, client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 4096}}}
+	defer func() { //nolint:contextcheck // the end is bounded by itself
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
 	p := kernels.InitParams(a.Shape, 1)
-	var err error
 	if s.model, err = infer.New(p, a.Length+1, ""); err != nil {
-		return nil, err
+		return s, err
 	}
 	blobs := lake.NewMemory()
 	stage, err := keepModel(ctx, blobs, p, a.Length+1)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	l, err := local.Listen(ctx, "serve", "127.0.0.1:0", false)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	s.replica, err = serve.Start(ctx, serve.Config{Listener: l, Blobs: blobs, Stage: stage, Threads: a.Lanes, Version: "bench", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	r := rand.New(rand.NewPCG(1, 9)) //nolint:gosec // no secret
 	for range bodiesMade {
@@ -82,12 +86,11 @@ func NewServing(ctx context.Context, a Asked) (*Serving, error) {
 		}
 		text, err := json.Marshal(map[string]any{"inputs": [][]int32{codes}})
 		if err != nil {
-			return nil, err
+			return s, err
 		}
 		s.codes, s.bodies = append(s.codes, codes), append(s.bodies, text)
 	}
-	s.gateway, err = newGateway(ctx, a)
-	return s, err
+	return s, s.gateway.start(ctx, a)
 }
 
 // keepModel stores a model as a deployment's stage names it, signed.
@@ -120,10 +123,14 @@ func keepModel(ctx context.Context, blobs lake.Blobs, p *kernels.Params, window 
 	return stage, err
 }
 
-// Close ends the replica.
+// Close ends what was started.
 func (s *Serving) Close() error {
 	s.client.CloseIdleConnections()
-	return errors.Join(s.gateway.close(), s.replica.Close())
+	err := s.gateway.close()
+	if s.replica != nil {
+		err = errors.Join(err, s.replica.Close())
+	}
+	return err
 }
 
 // Scenarios are the bare model, and requests to the replica. What asks runs in the

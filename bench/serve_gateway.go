@@ -24,31 +24,25 @@ type served struct {
 	addr    string // of the API, and so of the gateway
 }
 
-// newGateway trains a model of a shape for a moment and deploys it: what it costs
-// does not depend on the weights.
-func newGateway(ctx context.Context, a Asked) (s *served, err error) {
-	s = &served{}
-	defer func() { //nolint:contextcheck // the end is bounded by itself
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+// start trains a model of a shape for a moment and deploys it: what it costs does
+// not depend on the weights. What it started before it failed is close's.
+func (s *served) start(ctx context.Context, a Asked) (err error) {
 	if s.dir, err = os.MkdirTemp("", "cohort-bench-"); err != nil {
-		return nil, fmt.Errorf("make a folder: %w", err)
+		return fmt.Errorf("make a folder: %w", err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	if s.cluster, err = local.Start(ctx, local.Config{Workers: 1, DataDir: s.dir, Version: "bench", Logger: log}); err != nil {
-		return s, err
+		return err
 	}
 	s.addr = strings.TrimPrefix(s.cluster.URL(), "http://")
 	s.api = client.New([]string{s.cluster.URL()}, client.Options{Actor: "bench"})
 	if err := s.cluster.Ready(ctx); err != nil {
-		return s, err
+		return err
 	}
 	if err := s.train(ctx, a); err != nil {
-		return s, err
+		return err
 	}
-	return s, s.await(ctx)
+	return s.await(ctx)
 }
 
 // benchModel is the model's name.

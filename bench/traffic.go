@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -97,15 +98,17 @@ func (t *Traffic) Wait() Flow {
 // Sum sums up what has come back so far.
 func (t *Traffic) Sum() Flow {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := Flow{Requests: len(t.ns), Failed: t.failed, Faults: errors.Join(t.faults...), took: time.Since(t.start)}
+	ns := slices.Clone(t.ns)
+	f := Flow{Requests: len(ns), Failed: t.failed, Faults: errors.Join(t.faults...), took: time.Since(t.start)}
+	t.mu.Unlock()
 	if f.Requests == 0 {
 		return f
 	}
-	for _, v := range t.ns {
+	for _, v := range ns {
 		f.mean += v / float64(f.Requests)
 	}
-	f.P50, f.P99, f.Max = quantile(t.ns, 0.50), quantile(t.ns, 0.99), quantile(t.ns, 1)
+	slices.Sort(ns)
+	f.P50, f.P99, f.Max = sorted(ns, 0.50), sorted(ns, 0.99), sorted(ns, 1)
 	return f
 }
 

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"cohort/coordinator/client"
 	"cohort/worker/supervise"
@@ -111,8 +109,7 @@ func (p *program) settle(c *cli.Context) error {
 
 // terminal reports whether stderr is one that bars and colours are for.
 func (p *program) terminal() bool {
-	f, ok := p.err.w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && p.env["TERM"] != "dumb"
+	return onTerminal(p.err.w) && p.env["TERM"] != "dumb"
 }
 
 // talk writes a line for people to stderr.

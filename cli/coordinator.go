@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"cohort/cli/local"
 	"cohort/coordinator/wire"
+	mask "cohort/dataplane/source"
 )
 
 // coordinatorFile is the configuration of a coordinator.
@@ -72,9 +74,12 @@ func (p *program) coordinator(c *cli.Context) error {
 	if err := missing(path, [2]string{"id", f.ID}, [2]string{"data_dir", f.DataDir}); err != nil {
 		return err
 	}
-	token, err := p.secret(f.AdminToken)
-	if err != nil {
-		return fmt.Errorf("%s: admin_token: %w", path, err)
+	token := ""
+	if f.AdminToken != "" {
+		getenv := func(name string) string { return strings.TrimSpace(p.env[name]) }
+		if token, err = mask.ResolveSecret(f.AdminToken, "the environment", getenv); err != nil {
+			return fmt.Errorf("%s: admin_token: %w", path, err)
+		}
 	}
 	log, err := p.logger(c)
 	if err != nil {

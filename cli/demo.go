@@ -149,7 +149,7 @@ func (p *program) demoIn(ctx context.Context, c *cli.Context, dir string, spec w
 	}
 	defer func() { //nolint:contextcheck // bounded by itself
 		if e := cluster.Close(); e != nil {
-			log.Warn("stop", "error", e) // all that counts is on disk
+			log.Error("stop", "error", e) // all that counts is on disk
 		}
 	}()
 	if !c.IsSet("events") {

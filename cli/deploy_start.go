@@ -20,9 +20,9 @@ func (p *program) deployStartCommand() *cli.Command {
 		&cli.StringFlag{Name: "strategy", Usage: "`STRATEGY` of the traffic: blue-green or canary"},
 		&cli.StringFlag{Name: "canary", Usage: "`PERCENT`s of the traffic, step by step, such as 10,50"},
 		&cli.DurationFlag{Name: "hold", Usage: "`HOW-LONG` each step is watched"},
-		&cli.StringFlag{Name: "error-rate", Usage: "`SHARE` of failed requests above which traffic goes back; 0 is off"},
+		&cli.Float64Flag{Name: "error-rate", Usage: "`SHARE` of failed requests above which traffic goes back; 0 is off"},
 		&cli.DurationFlag{Name: "p99", Usage: "`LATENCY` above which traffic goes back"},
-		&cli.StringFlag{Name: "calibration", Usage: "`ERROR` of the live calibration above which traffic goes back; 0 is off"},
+		&cli.Float64Flag{Name: "calibration", Usage: "`ERROR` of the live calibration above which traffic goes back; 0 is off"},
 		&cli.DurationFlag{Name: "for", Usage: "`HOW-LONG` a bound must be broken"},
 		&cli.BoolFlag{Name: "manual", Usage: "start replicas alone; the traffic is moved by hand"},
 		&cli.BoolFlag{Name: "force", Usage: "pass over gates: an admin's, with --reason"},
@@ -101,9 +101,7 @@ func deploySpec(c *cli.Context, api *client.Client, model string) (wire.DeploySp
 	}
 	for name, to := range map[string]*float64{"error-rate": &spec.ErrorRate, "calibration": &spec.Calibration} {
 		if c.IsSet(name) {
-			if *to, err = strconv.ParseFloat(c.String(name), 64); err != nil {
-				return spec, usagef("--%s %q: want a number such as 0.02", name, c.String(name))
-			}
+			*to = c.Float64(name)
 		}
 	}
 	if c.IsSet("canary") {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -119,14 +118,11 @@ func (p *program) maskFor(fingerprint, student, ref string) (string, error) {
 
 // maskKey reads a key of this machine's.
 func (p *program) maskKey(ref string) ([]byte, error) {
-	if name, ok := strings.CutPrefix(ref, "env:"); ok {
-		if key := p.env[name]; key != "" {
-			return []byte(key), nil
-		}
-		return nil, fmt.Errorf("%s: the environment has no %s", ref, name)
+	if ref == "" {
+		return []byte(mask.DefaultMaskKey), nil
 	}
-	key, _, err := mask.ResolveKey(ref)
-	return key, err
+	key, err := mask.ResolveSecret(ref, "the environment", func(name string) string { return p.env[name] })
+	return []byte(key), err
 }
 
 // isMasked reports whether an id has the form of a masked one.

@@ -106,6 +106,7 @@ func TestAStudentIsMaskedHere(t *testing.T) {
 		"no_variable": {[]string{"ann", "--key", "env:NONE"}, 2, "NONE"},
 		"no_file":     {[]string{"ann", "--key", "file:/no/such"}, 2, "/no/such"},
 		"the_key":     {[]string{"ann", "--key", "a school's key"}, 2, "env:NAME"},
+		"the_secret":  {[]string{"ann", "--key", "env:a school's key"}, 2, "env:NAME"},
 		"stranger":    {[]string{"bob", "--key", "env:SCHOOL_KEY"}, 4, "unknown"},
 		"at":          {[]string{student, "--at", "monday"}, 2, "--at"},
 		"at_zero":     {[]string{student, "--at", "0"}, 2, "--at"},

@@ -30,9 +30,5 @@ func (p *program) jobRetry(c *cli.Context) error {
 	if !c.Bool("detach") {
 		return p.followToEnd(c.Context, api, id)
 	}
-	if p.format == "json" {
-		return p.printJSON(r)
-	}
-	p.printf("%s\n", id)
-	return nil
+	return p.printID(r)
 }

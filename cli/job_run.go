@@ -13,10 +13,7 @@ import (
 )
 
 func (p *program) jobRunCommand() *cli.Command {
-	flags := clientFlags(
-		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave once the job is accepted"},
-		setFlag(), scheduleCheckFlag(),
-	)
+	flags := clientFlags(detachFlag(), setFlag(), scheduleCheckFlag())
 	c := p.command("run", "FILE", "submit a job and follow it", flags, p.jobRun)
 	c.Description = jobFileHelp + scheduleHelp + "\n\nCtrl-C leaves the job running. Exit code: 0 done, 8 failed, 130 left by Ctrl-C."
 	return c
@@ -37,11 +34,7 @@ func (p *program) jobRun(c *cli.Context) error {
 	}
 	p.talkCommands(c, id)
 	if c.Bool("detach") {
-		if p.format == "json" {
-			return p.printJSON(wire.SubmitReply{ID: id})
-		}
-		p.printf("%s\n", id)
-		return nil
+		return p.printID(wire.SubmitReply{ID: id})
 	}
 	if err = p.awaitStart(c.Context, api, spec, id); err == nil {
 		err = p.followToEnd(c.Context, api, id)

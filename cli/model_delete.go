@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -80,5 +79,5 @@ func deletable(m wire.ModelView, keep int) []wire.ModelVersion {
 			free = append(free, v)
 		}
 	}
-	return slices.Clone(free[:max(0, len(free)-keep)])
+	return free[:max(0, len(free)-keep)]
 }

@@ -44,11 +44,7 @@ func (p *program) exportModel(c *cli.Context) error {
 	if fault := r.fault(); fault != nil {
 		return fault
 	}
-	weights, err := readBlob(c.Context, api, "weights", v.Weights)
-	if err != nil {
-		return err
-	}
-	m := exported{weights: weights, version: &v.ModelVersion}
+	m := exported{weights: r.weights, version: &v.ModelVersion}
 	path := c.String("file")
 	if path == "-" {
 		return write(m, p.out)

@@ -19,7 +19,7 @@ type reproduction struct {
 }
 
 func (p *program) modelReproduceCommand() *cli.Command {
-	flags := clientFlags(&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "leave once the job is accepted"})
+	flags := clientFlags(detachFlag())
 	c := p.command("reproduce", "MODEL", "train a version again from its record and compare the weights", flags, p.reproduceModel)
 	c.Description = refHelp + `
 The source is read again at the recorded positions, nothing that was kept is used,
@@ -39,11 +39,7 @@ func (p *program) reproduceModel(c *cli.Context) error {
 	}
 	p.talkCommands(c, made.ID)
 	if c.Bool("detach") {
-		if p.format == "json" {
-			return p.printJSON(made)
-		}
-		p.printf("%s\n", made.ID)
-		return nil
+		return p.printID(made)
 	}
 	j, err := p.follow(c.Context, api, made.ID)
 	if err != nil {

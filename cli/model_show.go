@@ -60,14 +60,12 @@ func manifestOf(ctx context.Context, api *client.Client, v *wire.ModelVersion) (
 
 func (p *program) printModel(s modelShown) error {
 	v, m := s.ModelVersion, s.Lineage
-	var inputs []string
-	inputs = append(inputs, m.Spec.Inputs...)
 	err := p.printTable("KEY | VALUE", [][]string{
 		{"version", refOf(&v)},
 		{"stage", string(v.Stage)},
 		{"made", time.UnixMilli(v.Created).UTC().Format(time.RFC3339)},
 		{"job", either(v.Job)},
-		{"network", fmt.Sprintf("%s, %d hidden, %d layers, engine %s, inputs %s", m.Spec.Cell, m.Spec.Hidden, m.Spec.Layers, either(m.Engine), either(strings.Join(inputs, ", ")))},
+		{"network", fmt.Sprintf("%s, %d hidden, %d layers, engine %s, inputs %s", m.Spec.Cell, m.Spec.Hidden, m.Spec.Layers, either(m.Engine), either(strings.Join(m.Spec.Inputs, ", ")))},
 		{"training", fmt.Sprintf("%s, rate %g, batch %d, seed %d", m.Train.Optimizer, m.Train.LR, m.Train.Batch, m.Train.Seed)},
 		{"skills", fmt.Sprintf("%s, window %d", grouped(len(m.Skills)), m.Window)},
 		{"weights", v.Weights},

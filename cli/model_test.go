@@ -390,11 +390,13 @@ func TestTheAdminTokenIsSentAndNeverSaid(t *testing.T) {
 	cohort(t, "", nil, append(append(line, url), "--token-file", empty)...).expect(t, 1, "is empty")
 	text := strings.ReplaceAll(cohort(t, "", nil, "job", "init", "coordinator").out, "# admin_token", "admin_token")
 	config := write(t, "c.yaml", text)
-	cohort(t, "", nil, "coordinator", "--config", config).expect(t, 1, "admin_token: the environment has no COHORT_ADMIN")
-	config = write(t, "c.yaml", strings.Replace(text, "env:COHORT_ADMIN", token, 1))
-	o := cohort(t, "", nil, "coordinator", "--config", config)
-	o.expect(t, 1, "admin_token: a secret is named by env:NAME or file:PATH")
-	if strings.Contains(o.err, token) {
-		t.Errorf("it says the token: %s", o.err)
+	cohort(t, "", nil, "coordinator", "--config", config).expect(t, 1, "admin_token: env:COHORT_ADMIN: the environment has no COHORT_ADMIN")
+	for _, given := range []string{token, "env:" + token, "file:https://" + token} {
+		config = write(t, "c.yaml", strings.Replace(text, "env:COHORT_ADMIN", given, 1))
+		o := cohort(t, "", nil, "coordinator", "--config", config)
+		o.expect(t, 1, "admin_token: a secret is named by env:NAME or file:PATH")
+		if strings.Contains(o.err, token) {
+			t.Errorf("it says the token: %s", o.err)
+		}
 	}
 }

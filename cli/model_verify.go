@@ -26,6 +26,7 @@ type modelVerified struct {
 	Model   string       `json:"model"`
 	Version int          `json:"version"`
 	Checks  []modelCheck `json:"checks"`
+	weights []byte       // the file, where there is one
 }
 
 func (p *program) modelVerifyCommand() *cli.Command {
@@ -91,13 +92,13 @@ func verify(ctx context.Context, api *client.Client, v *wire.ModelVersion) (r mo
 		return r, err
 	}
 	add("manifest", fault, "has its hash and says what the version does")
-	weights, err := readBlob(ctx, api, "weights", v.Weights)
+	r.weights, err = readBlob(ctx, api, "weights", v.Weights)
 	if unreachable(err) {
 		return r, err
 	}
-	add("weights", err, fmt.Sprintf("%s with their hash", sized(int64(len(weights)))))
+	add("weights", err, fmt.Sprintf("%s with their hash", sized(int64(len(r.weights)))))
 	if err == nil {
-		add("weights_sha256", checkNumbers(weights, v), "the numbers have theirs")
+		add("weights_sha256", checkNumbers(r.weights, v), "the numbers have theirs")
 	}
 	return r, nil
 }

@@ -236,6 +236,9 @@ func wanted(f cli.Flag, g *given) string {
 	case *cli.UintFlag:
 		_, err = strconv.ParseUint(g.value, 10, 32)
 		return text(err, "a whole number, 0 or more")
+	case *cli.Float64Flag:
+		_, err = strconv.ParseFloat(g.value, 64)
+		return text(err, "a number such as 0.02")
 	case *cli.DurationFlag:
 		_, err = time.ParseDuration(g.value)
 		return text(err, "a duration such as 30s or 5m")

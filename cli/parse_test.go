@@ -90,6 +90,7 @@ func TestWrongLinesAreUsageErrors(t *testing.T) {
 		{"job run f --set", "flag --set needs a value"},
 		{"demo --workers two", `--workers "two": want a whole number`},
 		{"demo --seed -3", `--seed "-3": want a whole number, 0 or more`},
+		{"bench serve --rate much", `--rate "much": want a number such as 0.02`},
 		{"job wait --timeout 5 x", `--timeout "5": want a duration such as 30s or 5m`},
 		{"job list --quiet=maybe", `--quiet "maybe": want true or false`},
 	} {

@@ -98,7 +98,7 @@ func TestARealPrometheusScrapesCoordinatorAndWorker(t *testing.T) {
 	var got map[string]float64
 	until(t, "the job's AUC", func() bool {
 		got = query(t, base, fmt.Sprintf(`cohort_training_valid_auc{job_id=%q,stage="train"}`, j.ID))
-		return len(got) > 0 && query(t, base, fmt.Sprintf("cohort_pipeline_last_success_timestamp_seconds{job_name=%q}", j.Name)) != nil
+		return len(got) > 0 && len(query(t, base, fmt.Sprintf("cohort_pipeline_last_success_timestamp_seconds{job_name=%q}", j.Name))) > 0
 	})
 	if v := got["coordinator "+j.ID]; v != j.ValidAUC {
 		t.Errorf("PromQL says %v, the job %v", got, j.ValidAUC)

@@ -79,7 +79,7 @@ func (p *program) sayTaken(c *cli.Context, api *client.Client, id string, err er
 
 func (p *program) printID(r wire.SubmitReply) error {
 	if p.format == "json" {
-		return p.printJSON(wire.SubmitReply{ID: r.ID})
+		return p.printJSON(r)
 	}
 	p.printf("%s\n", r.ID)
 	return nil

@@ -108,7 +108,8 @@ func free(addr string) bool {
 	}
 	u, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", addr)
 	if err != nil {
-		return t.Close() != nil
+		_ = t.Close()
+		return false
 	}
 	return errors.Join(t.Close(), u.Close()) == nil
 }

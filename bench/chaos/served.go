@@ -89,7 +89,7 @@ func (c *Client) Post(ctx context.Context, path, body string, out any) (version 
 		return "", fmt.Errorf("read answer to %s: %w", path, err)
 	}
 	if reply.StatusCode != http.StatusOK {
-		return "", &StatusError{reply.StatusCode, strings.TrimSpace(string(text))}
+		return "", fmt.Errorf("status %d: %s", reply.StatusCode, strings.TrimSpace(string(text)))
 	}
 	if out != nil {
 		if err := json.Unmarshal(text, out); err != nil {
@@ -98,11 +98,3 @@ func (c *Client) Post(ctx context.Context, path, body string, out any) (version 
 	}
 	return reply.Header.Get("Cohort-Version"), nil
 }
-
-// StatusError is an answer that is none.
-type StatusError struct {
-	Code int
-	Text string
-}
-
-func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Code, e.Text) }

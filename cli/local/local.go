@@ -58,7 +58,6 @@ func (c Config) Validate() error {
 // Cluster is a running cluster.
 type Cluster struct {
 	lock        io.Closer
-	token       string // of an admin
 	coordinator *CoordinatorNode
 	conns       []*stream.Conn
 	workers     []*WorkerNode
@@ -89,14 +88,15 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	return cluster, nil
 }
 
-func (c *Cluster) start(ctx context.Context, conf Config) (err error) {
-	if c.token, err = adminToken(conf.DataDir); err != nil {
+func (c *Cluster) start(ctx context.Context, conf Config) error {
+	token, err := adminToken(conf.DataDir)
+	if err != nil {
 		return err
 	}
 	c.coordinator, err = StartCoordinator(ctx, Coordinator{
 		ID: "c1", DataDir: filepath.Join(conf.DataDir, "c1"), HTTP: conf.HTTP,
 		Raft:     "127.0.0.1:0", // a lone voter never dials: its address in the log may be another run's
-		Insecure: conf.Insecure, Version: conf.Version, Logger: conf.Logger, AdminToken: c.token, Alerts: conf.Alerts,
+		Insecure: conf.Insecure, Version: conf.Version, Logger: conf.Logger, AdminToken: token, Alerts: conf.Alerts,
 	})
 	if err != nil {
 		return err
