@@ -32,18 +32,14 @@ func TestAnIncidentFromRuleToReceiverToAcknowledged(t *testing.T) {
 	t.Cleanup(hook.Close)
 	dir, http := t.TempDir(), freePort(t)
 	background(t, "coordinator", "--config", write(t, "c.yaml", "id: c\ndata_dir: "+dir+"/c\nhttp: "+http+
-		"\nraft: 127.0.0.1:0\ngossip: 127.0.0.1:0\nstream: 127.0.0.1:0\nalerts:\n  receivers: [{name: hook, kind: webhook, url: '"+hook.URL+
+		"\nraft: 127.0.0.1:0\ngossip: "+freePort(t)+"\nstream: "+freePort(t)+"\nalerts:\n  receivers: [{name: hook, kind: webhook, url: '"+hook.URL+
 		"'}]\n  rules: [{name: idle, when: no-workers, for: 1s}]\n"))
 	run := func(args ...string) outcome {
 		t.Helper()
 		return cohort(t, "", []string{"USER=ann"}, append(args, "--addr", http)...)
 	}
-	for deadline := time.Now().Add(time.Minute); len(alertsOf(t, http)) == 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing fires")
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	until(t, "the coordinator", func() bool { return run("alert", "list").code == 0 })
+	until(t, "an incident", func() bool { return len(alertsOf(t, http)) > 0 })
 	a := alertsOf(t, http)[0]
 	var message struct {
 		Kind, Receiver string

@@ -337,10 +337,15 @@ func TestCtrlCLeavesTheJobRunning(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, url := newFake(t, map[string][]any{
+	f, url := newFake(t, map[string][]any{
 		"POST /v1/jobs": {wire.SubmitReply{ID: "j"}}, "GET /v1/jobs/j": {job("j", wire.Running)},
 	})
-	time.AfterFunc(300*time.Millisecond, cancel)
+	go func() {
+		defer cancel()
+		for ctx.Err() == nil && !f.asked("GET /v1/jobs/j") {
+			<-time.After(10 * time.Millisecond)
+		}
+	}()
 	spec := "name: n\ndata: {events: 'dataset:" + strings.Repeat("0", 64) + "'}\n"
 	o := cohortIn(ctx, spec, nil, "job", "run", "-", "--addr", url)
 	o.expect(t, 130, "job j goes on without you; come back with\n  cohort job wait --addr "+url+" j\n")

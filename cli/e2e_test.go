@@ -216,7 +216,7 @@ func TestCtrlCEndsTheDemoInTime(t *testing.T) {
 			cancel()
 		})
 		o := cohortIn(ctx, "", nil, "demo", "--events", events, "--epochs", "100000", "--data-dir", dir)
-		if took := time.Since(<-stopped); took > 20*time.Second {
+		if took := time.Since(<-stopped); took > time.Minute {
 			t.Errorf("took %v after %v", took, after)
 		}
 		o.expect(t, 130, "")

@@ -29,6 +29,7 @@ func TestAStudyIsOneLineThatMoves(t *testing.T) {
 	p := newPlain(&b)
 	p.show(searching(wire.Pending, 0, 0, 0))
 	p.show(searching(wire.Running, 0, 0, 2))
+	p.told["tune"] = time.Now().Add(time.Hour) // for a machine that takes long
 	for n := range 90 {
 		p.show(searching(wire.Running, n, 1, 2)) // too soon for another line
 	}
@@ -55,6 +56,7 @@ func TestAStudyIsOneBar(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the screen lacks %q: %s", want, s.String())
 		}
+		<-time.After(5 * time.Millisecond)
 	}
 	b.end()
 	if got := partsDone(searching(wire.Running, 40, 2, 3).Stages[0]); got != 0.42 {

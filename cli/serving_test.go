@@ -105,6 +105,7 @@ func TestAModelServesWhileVersionsComeAndGo(t *testing.T) {
 	run("job", "run", job)
 	run("deploy", "start", "dkt@1", "--p99", "0s", "--calibration", "0")
 	u := newUser(t, url)
+	until(t, "the gateway", func() bool { return u.invoke(t.Context()) == nil })
 	traffic := bench.StartTraffic(t.Context(), 60, 0, u.ask)
 	defer traffic.Stop()
 	run("job", "run", job, "--set", "train.seed=7")

@@ -221,14 +221,15 @@ func extraWorker(t *testing.T, url string) *local.WorkerNode {
 func runStudy(t *testing.T, url, job string, leave func(job string)) wire.StudyView {
 	t.Helper()
 	id := strings.TrimSpace(cohort(t, "", nil, "job", "run", "-d", "-q", job, "--addr", url).out)
-	for deadline := time.Now().Add(2 * time.Minute); leave != nil; {
-		for _, trial := range studyAt(t, url, id).Table {
+	for deadline := time.Now().Add(2 * time.Minute); leave != nil; <-time.After(20 * time.Millisecond) {
+		study := studyAt(t, url, id)
+		for _, trial := range study.Table {
 			if leave != nil && trial.Status == wire.Running && len(trial.Nodes) == 1 && trial.Nodes[0] == "extra" {
 				leave(id)
 				leave = nil
 			}
 		}
-		if time.Now().After(deadline) {
+		if leave != nil && (study.Status.Final() || time.Now().After(deadline)) {
 			t.Fatal("the other worker gets no trial")
 		}
 	}

@@ -59,10 +59,11 @@ func TestWrongRequestsOfAServedModelAreNamed(t *testing.T) {
 		t.Errorf("before a deployment: %d %s", status, text)
 	}
 	cohort(t, "", nil, "deploy", "start", "dkt", "--replicas", "1", "-q", "--addr", url).expect(t, 0, "")
-	status, before := post(t, url+"/invocations", "application/json", right)
-	if status != http.StatusOK {
-		t.Fatalf("%d %s", status, before)
-	}
+	var before string
+	until(t, "the gateway", func() bool {
+		status, before = post(t, url+"/invocations", "application/json", right)
+		return status == http.StatusOK
+	})
 	if status, text := post(t, url+attemptsOf("ann"), "application/json", `{"id": "a1", "skill": "2", "correct": true}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}

@@ -122,9 +122,8 @@ func TestAttemptsAreAnsweredAsAReplaySays(t *testing.T) {
 func (s *site) badlyCalibrated() {
 	s.t.Helper()
 	s.do("deploy", "start", served+"@3", "-d", "--calibration", "0.15", "--p99", "0s", "--for", boundFor.String())
-	came := s.await(live(3))
-	back := s.await(backOn(1))
-	s.t.Logf("rolled back by itself %v after it had come: %s", time.Duration(back.Moved-came.Moved)*time.Millisecond, back.Reason)
+	took, back := s.cameAndWent()
+	s.t.Logf("rolled back by itself %v after it had come: %s", took, back.Reason)
 	if !strings.Contains(back.Reason, "calibration") {
 		s.t.Errorf("rolled back because: %s", back.Reason)
 	}

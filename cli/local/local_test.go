@@ -72,7 +72,7 @@ func TestAFolderServesOneClusterAfterTheOther(t *testing.T) {
 	if err := errors.Join(first.Close(), first.Close()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("close took %v", took)
 	}
 	// A smaller cluster places nothing on the workers that are gone.
