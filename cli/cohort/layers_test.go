@@ -48,7 +48,7 @@ var owners = map[string]string{
 	"github.com/robfig/cron":          "coordinator/cron",
 	"net/http":                        "coordinator worker cli bench",
 	"github.com/prometheus":           "coordinator worker",
-	"github.com/hashicorp/golang-lru": "worker/serve",
+	"github.com/hashicorp/golang-lru": "dkt/graph worker/serve",
 	"github.com/twmb/franz-go":        "dataplane/source",
 	"google.golang.org/protobuf":      "dkt/onnx",
 	"github.com/wneessen/go-mail":     "coordinator/alert/notify",

@@ -11,9 +11,8 @@ import (
 // Difference is the first event, in canonical order, that two datasets do not
 // share.
 type Difference struct {
-	Part        int
-	Was, Is     *dataplane.Event // nil: not there
-	Events, Now int64            // of either dataset; 0: not said
+	Was, Is *dataplane.Event // nil: not there
+	Events  int64            // of the first dataset; 0: not said
 }
 
 // String names the event by its masked student, time and id.
@@ -52,12 +51,12 @@ func FirstDifference(ctx context.Context, b Blobs, was, is string) (*Difference,
 	if err != nil {
 		return nil, err
 	}
-	d := &Difference{Events: old.Events, Now: now.Events}
-	for d.Part = range max(len(old.Parts), len(now.Parts)) {
-		if old.hash(d.Part) == now.hash(d.Part) {
+	d := &Difference{Events: old.Events}
+	for part := range max(len(old.Parts), len(now.Parts)) {
+		if old.hash(part) == now.hash(part) {
 			continue
 		}
-		if err := d.find(ctx, b, old, now); err != nil || d.Was != nil || d.Is != nil {
+		if err := d.find(ctx, b, part, old, now); err != nil || d.Was != nil || d.Is != nil {
 			return d, err
 		}
 	}
@@ -73,11 +72,11 @@ func (m *Manifest) hash(k int) string {
 
 // find looks for the first event of a part that is in one manifest alone. Where
 // both have an event of the same student, time and id, it is altered.
-func (d *Difference) find(ctx context.Context, b Blobs, old, now *Manifest) error {
+func (d *Difference) find(ctx context.Context, b Blobs, part int, old, now *Manifest) error {
 	var all [2][]dataplane.Event
 	for k, m := range []*Manifest{old, now} {
 		var err error
-		if all[k], err = m.partEvents(ctx, b, d.Part); err != nil {
+		if all[k], err = m.partEvents(ctx, b, part); err != nil {
 			return err
 		}
 	}

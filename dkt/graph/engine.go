@@ -8,6 +8,7 @@ import (
 	"cohort/kernels"
 	"cohort/kernels/cpu"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -22,11 +23,15 @@ type Engine struct {
 	cell    Cell
 	threads int
 	forward forward
-	graphs  []map[size]*compiled // by thread
+	graphs  []*lru.Cache[size, *compiled] // by thread
 }
 
 // size is what a graph is made for.
 type size struct{ skills, steps int }
+
+// most is how many graphs a thread keeps, those used last: all that windows of 200
+// answers need.
+const most = 128
 
 // grain is what sizes are rounded up to: a graph serves all that fit.
 const grain = 16
@@ -49,7 +54,13 @@ func New(s kernels.Shape, c Cell, threads int) (*Engine, error) {
 	}
 	made := &Engine{Engine: e, cell: c, threads: max(threads, 1)}
 	for range made.threads {
-		made.graphs = append(made.graphs, map[size]*compiled{})
+		graphs, err := lru.NewWithEvict(most, func(_ size, k *compiled) {
+			k.vm.Close() //nolint:errcheck // always nil
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("graph: %w", err), made.Close())
+		}
+		made.graphs = append(made.graphs, graphs)
 	}
 	return made, nil
 }
@@ -57,9 +68,7 @@ func New(s kernels.Shape, c Cell, threads int) (*Engine, error) {
 // Close frees the graphs and ends the engine's goroutines.
 func (e *Engine) Close() error {
 	for _, graphs := range e.graphs {
-		for _, k := range graphs {
-			k.vm.Close() //nolint:errcheck // always nil
-		}
+		graphs.Purge()
 	}
 	e.graphs = nil
 	return e.Engine.Close()
@@ -68,7 +77,7 @@ func (e *Engine) Close() error {
 // Load takes the parameters of the next steps, which must not change until the
 // next Load.
 func (e *Engine) Load(p *kernels.Params) error {
-	e.forward = newForward(p, e.cell)
+	e.forward = forward{p, e.cell}
 	return e.Engine.Load(p)
 }
 
@@ -135,9 +144,10 @@ func (e *Engine) add(thread int, g *kernels.Sums, s kernels.Sequence, d kernels.
 // graph is a thread's for sequences of a narrow model of so many steps.
 func (e *Engine) graph(thread int, s kernels.Shape, steps int) (k *compiled, err error) {
 	of := size{s.Skills, steps}
-	if k = e.graphs[thread][of]; k == nil {
+	k, ok := e.graphs[thread].Get(of)
+	if !ok {
 		if k, err = compile(s, e.cell, steps); err == nil {
-			e.graphs[thread][of] = k
+			e.graphs[thread].Add(of, k)
 		}
 	}
 	return k, err

@@ -13,8 +13,6 @@ type forward struct {
 	cell Cell
 }
 
-func newForward(p *kernels.Params, c Cell) forward { return forward{p, c} }
-
 // row is an interaction's row of the folded table, [4H]: E·Wx + B of layer 0.
 func (f *forward) row(x int32, to []float32) {
 	s := f.p.Shape

@@ -49,10 +49,9 @@ func one(p *kernels.Params, c Cell, s kernels.Sequence, mask Mask, grad []float6
 // compiled is the graph of sequences up to a length, which is run with one's
 // parameters and answers after another's: to make it takes longer than to run it.
 type compiled struct {
-	m     *model
-	vm    gorgonia.VM
-	loss  gorgonia.Value
-	steps int
+	m    *model
+	vm   gorgonia.VM
+	loss gorgonia.Value
 }
 
 // compile makes the graph of sequences of up to so many steps.
@@ -69,7 +68,7 @@ func compile(s kernels.Shape, c Cell, steps int) (*compiled, error) {
 	if _, err := gorgonia.Grad(cost, leaves...); err != nil {
 		return nil, fmt.Errorf("differentiate: %w", err)
 	}
-	k := &compiled{m: m, steps: steps}
+	k := &compiled{m: m}
 	gorgonia.Read(cost, &k.loss)
 	k.vm = gorgonia.NewTapeMachine(m.g, gorgonia.BindDualValues(leaves...))
 	return k, nil

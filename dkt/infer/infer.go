@@ -74,8 +74,9 @@ func (m *Model) begins(position uint64) uint64 {
 // Whole is the run of a sequence of codes from its beginning, each from 0 to
 // below 2·Skills. Its Logits are set when it has run.
 func (m *Model) Whole(codes []int32) *cpu.Run {
-	r := &cpu.Run{Logits: make([]float32, m.skills)}
-	for _, code := range codes[m.begins(uint64(len(codes))):] {
+	window := codes[m.begins(uint64(len(codes))):]
+	r := &cpu.Run{In: make([]int32, 0, len(window)), Logits: make([]float32, m.skills)}
+	for _, code := range window {
 		r.In = append(r.In, m.interaction(code))
 	}
 	return r

@@ -43,9 +43,6 @@ func NewLane(p *Predictor) *Lane {
 	return l
 }
 
-// Slots is how many sequences run side by side.
-func (*Lane) Slots() int { return slots }
-
 // All runs sequences, longest first, and answers the first error.
 func (l *Lane) All(runs []*Run) error {
 	for _, r := range runs {
@@ -124,8 +121,8 @@ func (l *Lane) admit(r *Run) {
 	row = l.goes
 	l.goes++
 	d := l.p.e.d
-	for k, from := range slices.Collect(slices.Chunk(r.From, d.hp)) {
-		copy(l.unit(k, row), from)
+	for k := range 2 * len(l.layers) {
+		copy(l.unit(k, row), r.From[k*d.hp:][:d.hp])
 	}
 	l.before(row)
 }

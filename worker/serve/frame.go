@@ -29,16 +29,16 @@ type frame struct {
 func (m *model) newFrame() *frame { return &frame{m: m, at: map[string]int{}} }
 
 // add takes a row; where names it for errors, which never tell the student.
-func (f *frame) add(where string, student, skill, correct any) error {
+func (f *frame) add(where func() string, student, skill, correct any) error {
 	name, ok := written(student)
 	if !ok || name == "" {
-		return badf("%s, column student: want the student's id", where)
+		return badf("%s, column student: want the student's id", where())
 	}
-	id, err := f.m.skill(where+", column skill", skill)
+	id, err := f.m.skill(func() string { return where() + ", column skill" }, skill)
 	if err != nil {
 		return err
 	}
-	is, err := right(where+", column correct", correct)
+	is, err := right(func() string { return where() + ", column correct" }, correct)
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,10 @@ func (f *frame) add(where string, student, skill, correct any) error {
 		f.at[name], f.rows = k, append(f.rows, nil)
 	}
 	f.rows[k] = append(f.rows[k], infer.Code(id, is))
-	f.n++
-	return lengths(where, 1, f.n)
+	if f.n++; f.n > maxLength {
+		return lengths(where(), 1, f.n)
+	}
+	return nil
 }
 
 func (f *frame) done(field string) ([][]int32, error) { return f.rows, count(field, len(f.rows)) }
@@ -70,9 +72,9 @@ func (m *model) parseSplit(text []byte) ([][]int32, error) {
 	}
 	f := m.newFrame()
 	for k, row := range v.Data {
-		where := fmt.Sprintf("dataframe_split.data[%d]", k)
+		where := func() string { return fmt.Sprintf("dataframe_split.data[%d]", k) }
 		if len(row) != len(v.Columns) {
-			return nil, badf("%s has %d values, there are %d columns", where, len(row), len(v.Columns))
+			return nil, badf("%s has %d values, there are %d columns", where(), len(row), len(v.Columns))
 		}
 		if err := f.add(where, row[places[0]], row[places[1]], row[places[2]]); err != nil {
 			return nil, err
@@ -99,10 +101,10 @@ func (m *model) parseRecords(text []byte) ([][]int32, error) {
 	}
 	f := m.newFrame()
 	for k, r := range records {
-		where := fmt.Sprintf("dataframe_records[%d]", k)
+		where := func() string { return fmt.Sprintf("dataframe_records[%d]", k) }
 		for _, want := range columns() {
 			if _, ok := r[want]; !ok {
-				return nil, badf("%s: column %q is missing", where, want)
+				return nil, badf("%s: column %q is missing", where(), want)
 			}
 		}
 		if err := f.add(where, r["student"], r["skill"], r["correct"]); err != nil {
@@ -129,9 +131,9 @@ func (m *model) parseCSV(text []byte) ([][]int32, error) {
 		if errors.Is(err, io.EOF) {
 			return f.done("the CSV")
 		}
-		where := fmt.Sprintf("row %d of the CSV", row)
+		where := func() string { return fmt.Sprintf("row %d of the CSV", row) }
 		if err != nil {
-			return nil, badf("%s: %v", where, err)
+			return nil, badf("%s: %v", where(), err)
 		}
 		if err := f.add(where, v[places[0]], v[places[1]], v[places[2]]); err != nil {
 			return nil, err

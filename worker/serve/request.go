@@ -188,11 +188,11 @@ func (m *model) parseNamed(at string, text []byte) ([]int32, error) {
 	}
 	codes := make([]int32, len(skills))
 	for k := range skills {
-		skill, err := m.skill(fmt.Sprintf("%s.skills[%d]", at, k), skills[k])
+		skill, err := m.skill(func() string { return fmt.Sprintf("%s.skills[%d]", at, k) }, skills[k])
 		if err != nil {
 			return nil, err
 		}
-		right, err := right(fmt.Sprintf("%s.correct[%d]", at, k), correct[k])
+		right, err := right(func() string { return fmt.Sprintf("%s.correct[%d]", at, k) }, correct[k])
 		if err != nil {
 			return nil, err
 		}
@@ -201,15 +201,16 @@ func (m *model) parseNamed(at string, text []byte) ([]int32, error) {
 	return codes, nil
 }
 
-// skill is the number of a name, which JSON may have as a number.
-func (m *model) skill(at string, v any) (int, error) {
+// skill is the number of a name, which JSON may have as a number; at is where it
+// stands, for errors alone.
+func (m *model) skill(at func() string, v any) (int, error) {
 	name, ok := written(v)
 	if !ok {
-		return 0, badf("%s is %.60v, want the name of a skill", at, v)
+		return 0, badf("%s is %.60v, want the name of a skill", at(), v)
 	}
 	id, known := m.ids[name]
 	if !known {
-		return 0, badf("%s: skill %q is not one of the %d that the model knows", at, short([]byte(name)), len(m.skills))
+		return 0, badf("%s: skill %q is not one of the %d that the model knows", at(), short([]byte(name)), len(m.skills))
 	}
 	return id, nil
 }
@@ -226,7 +227,7 @@ func written(v any) (string, bool) {
 }
 
 // right reads whether an answer is.
-func right(at string, v any) (bool, error) {
+func right(at func() string, v any) (bool, error) {
 	if b, ok := v.(bool); ok {
 		return b, nil
 	}
@@ -237,7 +238,7 @@ func right(at string, v any) (bool, error) {
 	case "1", "1.0", "true":
 		return true, nil
 	}
-	return false, badf("%s is %.60v, want 0 or 1", at, v)
+	return false, badf("%s is %.60v, want 0 or 1", at(), v)
 }
 
 // parseParams reads {"skills": [names], "output": "list" or "named"}.
@@ -253,15 +254,16 @@ func (m *model) parseParams(text []byte, q *query) error {
 			if !ok || len(names) == 0 || len(names) > len(m.skills) {
 				return badf("params.skills: want a list of 1 to %d names of skills", len(m.skills))
 			}
+			there := make([]bool, len(m.skills))
 			for k, n := range names {
-				id, err := m.skill(fmt.Sprintf("params.skills[%d]", k), n)
+				id, err := m.skill(func() string { return fmt.Sprintf("params.skills[%d]", k) }, n)
 				if err != nil {
 					return err
 				}
-				if slices.Contains(q.picks, id) {
+				if there[id] {
 					return badf("params.skills[%d]: skill %q is there twice", k, m.skills[id])
 				}
-				q.picks = append(q.picks, id)
+				there[id], q.picks = true, append(q.picks, id)
 			}
 		case "output":
 			if value != "list" && value != "named" {

@@ -85,10 +85,7 @@ func around(ctx context.Context, env Env, in map[string]string, e *wire.Evaluati
 		if err != nil {
 			return fmt.Errorf("cross-validation: %w", err)
 		}
-		var cross struct {
-			AUC    []float64 `json:"auc"`
-			Spread float64   `json:"spread"`
-		}
+		var cross wire.Crossed
 		if err := json.Unmarshal(text, &cross); err != nil {
 			return fmt.Errorf("cross-validation %s: %w", hash, err)
 		}
