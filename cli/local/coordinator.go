@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cohort/coordinator"
 	"cohort/coordinator/alert/notify"
@@ -159,7 +160,8 @@ func (w *wiring) startStream(ctx context.Context) (*stream.Server, error) {
 }
 
 // probe checks an address that a library will listen at itself, so that a port
-// in use is named at once and in the same words as any other.
+// in use is named at once and in the same words as any other. Port 0 stays 0: the
+// library finds one that it can keep.
 func (w *wiring) probe(ctx context.Context, name, addr string) (host string, port int, err error) {
 	l, err := Listen(ctx, name, addr, w.Insecure)
 	if err != nil {
@@ -168,6 +170,9 @@ func (w *wiring) probe(ctx context.Context, name, addr string) (host string, por
 	host, text, err := net.SplitHostPort(l.Addr().String())
 	if err := errors.Join(err, l.Close()); err != nil {
 		return "", 0, fmt.Errorf("%s: %w", name, err)
+	}
+	if strings.HasSuffix(addr, ":0") {
+		return host, 0, nil
 	}
 	if port, err = strconv.Atoi(text); err != nil {
 		return "", 0, fmt.Errorf("%s: %w", name, err)
