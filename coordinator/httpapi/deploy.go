@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"cohort/coordinator/schedule"
@@ -139,7 +140,7 @@ func (a *api) servable(ctx context.Context, v *wire.ModelVersion) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("manifest of version %d: %w", v.Version, err)
 	}
 	if why := m.Spec.Unserved(); why != "" {
 		return invalid("version %d of model %s cannot be deployed: %s", v.Version, v.Model, why)

@@ -79,7 +79,7 @@ func (a *api) signedManifest(r *http.Request, view *state.View, v *wire.ModelVer
 	}
 	if m, err = a.manifest(r.Context(), v); err != nil {
 		if code := Fault(err).Code; code == wire.CodeNotFound || code == wire.CodeInvalid || errors.Is(err, lake.ErrCorrupt) {
-			return m, refuse(err.Error())
+			return m, refuse("manifest: " + err.Error())
 		}
 		return m, err
 	}

@@ -5,9 +5,9 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
-	"io"
 
 	"cohort/coordinator/wire"
+	"cohort/dataplane/lake"
 )
 
 // sign puts this coordinator's signature under a model that a task brings. A
@@ -34,19 +34,11 @@ func (a *api) sign(ctx context.Context, q *wire.TaskResult) error {
 	return nil
 }
 
-// largestManifest bounds a model's manifest, bytes.
-const largestManifest = 16 << 20
-
 // manifest reads a version's. One that is none is CodeInvalid.
 func (a *api) manifest(ctx context.Context, v *wire.ModelVersion) (m wire.ModelManifest, err error) {
-	b, err := a.Blobs.Get(ctx, v.Manifest) // checks the hash
+	text, err := lake.Read(ctx, a.Blobs, v.Manifest)
 	if err != nil {
-		return m, fmt.Errorf("manifest of model %s: %w", v.Model, err)
-	}
-	defer b.Close() //nolint:errcheck // read only
-	text, err := io.ReadAll(io.LimitReader(b, largestManifest))
-	if err != nil {
-		return m, fmt.Errorf("manifest of model %s: %w", v.Model, err)
+		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, invalid("manifest of model %s: %v", v.Model, err)
@@ -58,7 +50,7 @@ func (a *api) manifest(ctx context.Context, v *wire.ModelVersion) (m wire.ModelM
 func (a *api) checkManifest(ctx context.Context, v *wire.ModelVersion) error {
 	m, err := a.manifest(ctx, v)
 	if err != nil {
-		return err
+		return fmt.Errorf("manifest of model %s: %w", v.Model, err)
 	}
 	if fault := v.Differs(m); fault != "" {
 		return invalid("manifest of model %s: %s", v.Model, fault)

@@ -137,7 +137,11 @@ func oneOf(at, got string, known []string, note Noter) {
 	if slices.Contains(known, got) {
 		return
 	}
-	note(at, "%q is unknown; %s", got, hint(got, known))
+	hint := "known: " + strings.Join(known, ", ")
+	if near := Nearest(got, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	note(at, "%q is unknown; %s", got, hint)
 }
 
 // duration checks a text that may be empty.

@@ -52,12 +52,12 @@ func (r *reaper) ended() bool {
 	}
 }
 
-// ownPeak is what a child had resident, by the kernel's account, before it
-// became another program.
+// ownPeak is what a child had resident, by the kernel's account, before it became
+// another program: what this process had. Getrusage would tell of what the worker
+// had, which this process was before it became the supervisor.
 func ownPeak() int64 {
-	var used unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &used) // can't fail
-	return used.Maxrss << 10
+	text, _ := os.ReadFile("/proc/self/status")
+	return sizeIn(text, "VmHWM:")
 }
 
 func signalTree(signal unix.Signal) {

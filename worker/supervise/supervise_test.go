@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -247,12 +248,15 @@ func TestSweepEndsWhatCarriesTheMark(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
+	ballast := bytes.Repeat([]byte{1}, 300<<20) // a worker may hold more than a command may
+	t.Cleanup(func() { runtime.KeepAlive(ballast) })
 	for name, c := range map[string]struct {
 		script string
 		over   bool
 	}{
 		"slow":     {"x=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 1000; :", false},
 		"hog":      {"exec tail -n 1 /dev/zero", true},
+		"at once":  {"dd if=/dev/zero of=/dev/null bs=140M count=1; exit 1", true}, // before anybody has looked
 		"together": {"for i in 1 2 3 4 5 6; do (x=$(head -c 15000000 /dev/zero | tr '\\0' x); sleep 1000; :) & done; wait", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -89,8 +89,13 @@ func shareOf(pid int) int64 {
 	if err != nil {
 		return residentOf(pid) // an old kernel
 	}
+	return sizeIn(text, "Pss:")
+}
+
+// sizeIn is a size that a file of /proc tells in kB, bytes; 0 where it does not.
+func sizeIn(text []byte, name string) int64 {
 	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == name {
 			kilobytes, _ := strconv.ParseInt(f[1], 10, 64)
 			return kilobytes << 10
 		}
