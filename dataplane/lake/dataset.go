@@ -216,14 +216,15 @@ func readParquet(ctx context.Context, data []byte, rows int64, known func(*arrow
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
-	if err := checkRows(f, rows); err != nil {
+	if err := checkFooter(f, rows, int64(len(data))); err != nil {
 		return err
 	}
 	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
 	}
-	// Not ReadTable: its goroutines would carry a panic out of reach.
+	// Not ReadTable: its goroutines would carry a panic out of reach. So would those
+	// that look for the columns, hence where these are was checked.
 	batches, err := r.GetRecordReader(ctx, nil, nil)
 	if err != nil {
 		return fmt.Errorf("%w: Parquet: %w", ErrCorrupt, err)
@@ -255,9 +256,10 @@ func visitRecords(batches pqarrow.RecordReader, rows int64, visit func(arrow.Rec
 	return nil
 }
 
-// checkRows holds a file's own counts against the manifest's: the library reads,
-// and reserves memory for, as many values as a damaged footer asks for.
-func checkRows(f *file.Reader, rows int64) error {
+// checkFooter holds a file's own counts against the manifest's, and where its
+// columns are against its size: the library reads, and reserves memory for, as
+// much as a damaged footer asks for.
+func checkFooter(f *file.Reader, rows, size int64) error {
 	left := rows
 	for k := range f.NumRowGroups() {
 		g := f.MetaData().RowGroup(k)
@@ -269,6 +271,13 @@ func checkRows(f *file.Reader, rows int64) error {
 			}
 			if g.NumRows() < 0 || chunk.NumValues() != g.NumRows() {
 				return fmt.Errorf("%w: Parquet: column %d of %d rows has %d values", ErrCorrupt, c, g.NumRows(), chunk.NumValues())
+			}
+			at, length := chunk.DataPageOffset(), chunk.TotalCompressedSize()
+			if chunk.HasDictionaryPage() {
+				at = min(at, chunk.DictionaryPageOffset())
+			}
+			if at < 0 || length < 0 || at > size-length {
+				return fmt.Errorf("%w: Parquet: column %d lies outside of the file", ErrCorrupt, c)
 			}
 		}
 	}
