@@ -23,7 +23,7 @@ func readReal(t *testing.T, name string, c wire.Columns) ([]history, quality.Inp
 	t.Helper()
 	f, err := os.Open(shared + name)
 	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no %s: real data is not part of the repository", shared+name)
+		t.Skipf("no %s: real data is not part of the repository; beside it go test and make cover run this", shared+name)
 	}
 	if err != nil {
 		t.Fatal(err)
